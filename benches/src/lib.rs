@@ -1,0 +1,1 @@
+//! Benchmarks, with their peers measured in the same run.

@@ -1,0 +1,2 @@
+//! A Merkle-proved, signed audit log per tenant, verified offline.
+#![forbid(unsafe_code)]

@@ -1,0 +1,215 @@
+//! Who is speaking on a connection, as a credential proved it.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+use crate::{Epoch, Now, Scoped, Stamp, TenantId};
+
+/// One connection of this process: a socket, a channel, a subscription. Unique while it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What a credential check found out, on its way into a [`TenantContext`].
+///
+/// A plain record: anybody can write one down, nobody can get an event in with it.
+#[derive(Debug, Clone)]
+pub struct ContextParts {
+    /// The tenant that the credential belongs to.
+    pub tenant: TenantId,
+    /// The platform's own id of the tenant (Genesys: the organisation id), to cross-check bodies.
+    pub organisation: Option<String>,
+    /// Who was authenticated: a user, a service, an OAuth client.
+    pub subject: String,
+    /// Exact scopes; there are no prefixes or wildcards.
+    pub scopes: Vec<String>,
+    /// Origins that a browser may connect from, exact, with scheme and port.
+    pub origins: Vec<String>,
+    /// The region that the credential is for.
+    pub region: Option<String>,
+    /// The connection that was authenticated.
+    pub connection: ConnectionId,
+    /// The fencing epoch of the binding.
+    pub epoch: Epoch,
+    /// When the credential ends, in milliseconds since the Unix epoch.
+    pub expires_at_ms: i64,
+    /// The key that the credential was signed with.
+    pub key_id: String,
+}
+
+impl ContextParts {
+    /// Parts with a tenant and a subject; no scopes, no origins, and already expired.
+    #[must_use]
+    pub fn new(tenant: TenantId, subject: &str) -> Self {
+        Self {
+            tenant,
+            organisation: None,
+            subject: String::from(subject),
+            scopes: Vec::new(),
+            origins: Vec::new(),
+            region: None,
+            connection: ConnectionId(0),
+            epoch: Epoch(0),
+            expires_at_ms: i64::MIN,
+            key_id: String::new(),
+        }
+    }
+}
+
+/// Proof that a credential was checked: whose connection this is, immutable, cheap to clone.
+///
+/// There is no public constructor, no setter and no default; [`Authority::mint`] makes one, and
+/// credential checks alone may call that. Forging one does not build:
+///
+/// ```compile_fail
+/// use cofferdam_core::{ContextParts, TenantContext, TenantId};
+/// let parts = ContextParts::new(TenantId::parse("victim").unwrap(), "me");
+/// let forged = TenantContext { inner: std::sync::Arc::new(parts) };
+/// ```
+///
+/// ```compile_fail
+/// # fn given(context: cofferdam_core::TenantContext) {
+/// let mut context = context;
+/// context.parts.tenant = cofferdam_core::TenantId::parse("victim").unwrap();
+/// # }
+/// ```
+///
+/// [`Authority::mint`]: crate::Authority::mint
+#[derive(Clone)]
+pub struct TenantContext {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: ContextParts,
+    stamp: Stamp,
+}
+
+impl TenantContext {
+    pub(crate) fn stamped(parts: ContextParts, stamp: Stamp) -> Self {
+        Self { inner: Arc::new(Inner { parts, stamp }) }
+    }
+
+    /// The platform's own id of the tenant, if the credential named it.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&str> {
+        self.inner.parts.organisation.as_deref()
+    }
+
+    /// Who was authenticated.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.inner.parts.subject
+    }
+
+    /// Whether the credential carries exactly this scope.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.inner.parts.scopes.iter().any(|own| own == scope)
+    }
+
+    /// The origins that the credential allows.
+    #[must_use]
+    pub fn origins(&self) -> &[String] {
+        &self.inner.parts.origins
+    }
+
+    /// The region that the credential is for.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.inner.parts.region.as_deref()
+    }
+
+    /// The connection that was authenticated.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionId {
+        self.inner.parts.connection
+    }
+
+    /// The fencing epoch of the binding.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.inner.parts.epoch
+    }
+
+    /// When the credential ends, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn expires_at_ms(&self) -> i64 {
+        self.inner.parts.expires_at_ms
+    }
+
+    /// Whether the credential has ended at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: Now) -> bool {
+        now.wall_ms() >= self.inner.parts.expires_at_ms
+    }
+
+    /// The key that the credential was signed with.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.inner.parts.key_id
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.inner.stamp
+    }
+}
+
+impl Scoped for TenantContext {
+    fn tenant(&self) -> &TenantId {
+        &self.inner.parts.tenant
+    }
+}
+
+/// Shows tenant and connection; never the subject, which may be a person.
+impl fmt::Debug for TenantContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantContext")
+            .field("tenant", self.tenant())
+            .field("connection", &self.connection().0)
+            .field("epoch", &self.epoch().0)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the tests of the type itself")]
+    use super::*;
+    use crate::Authority;
+
+    fn context() -> TenantContext {
+        Authority::new([1; 16]).mint(ContextParts {
+            scopes: alloc::vec!["events:read".into()],
+            expires_at_ms: 1_000,
+            ..ContextParts::new(TenantId::parse("acme").unwrap(), "ana@example.com")
+        })
+    }
+
+    /// A13: scopes are compared whole.
+    #[test]
+    fn scopes_match_exactly() {
+        let context = context();
+        assert!(context.has_scope("events:read"));
+        for other in ["events", "events:*", "events:read ", "EVENTS:READ", "", "events:readx"] {
+            assert!(!context.has_scope(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn expires_at_the_millisecond_of_its_expiry() {
+        assert!(!context().has_expired(Now::from_millis(0, 999)));
+        assert!(context().has_expired(Now::from_millis(0, 1_000)));
+    }
+
+    #[test]
+    fn a_context_without_an_expiry_has_expired() {
+        let parts = ContextParts::new(TenantId::parse("acme").unwrap(), "s");
+        assert!(Authority::new([1; 16]).mint(parts).has_expired(Now::from_millis(0, i64::MIN)));
+    }
+
+    #[test]
+    fn debug_does_not_name_the_person() {
+        let shown = format!("{:?}", context());
+        assert!(shown.contains("acme") && !shown.contains("ana"), "{shown}");
+    }
+}

@@ -1,0 +1,2 @@
+//! Stream positions, gap records and tenant-scoped de-duplication.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The embedded Cofferdam store: cursors and dead letters in redb.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tokio drivers for Cofferdam: sockets that pause, timers, JWKS over HTTP.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! `cargo xtask test` and `cargo xtask bench`.
+fn main() {}
