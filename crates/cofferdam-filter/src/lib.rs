@@ -1,2 +1,54 @@
 //! Subscription documents compiled to a filter graph over raw JSON bytes.
+//!
+//! A tenant says which events it wants, by event type and by the values of a few keys; the
+//! [`Compiler`] turns that into a [`FilterGraph`], which judges an event by looking at no more of
+//! its bytes than it must. An event whose type nobody asked for is dropped after its first field.
+//! The graph belongs to one tenant and implements [`cofferdam_core::pipeline::Filter`].
+//!
+//! It does not parse the whole event: [`StrictJson`] does that, for the few events that match. It
+//! has no regular expressions, and no negations: a rule that passes everything when a field is
+//! missing is how filters leak (SECURITY F07). The tenant is not an expression either; it is
+//! the context's.
+//!
+//! # Example
+//!
+//! ```
+//! use cofferdam_core::{pipeline::{Filter, Verdict}, pipeline::RouteId};
+//! use cofferdam_filter::{Compiler, Mapping, Scratch, SubscriptionDocument};
+//!
+//! let document = SubscriptionDocument::parse(br#"{
+//!     "tenantId": "acme-retail-na",
+//!     "subscriptions": [{
+//!         "eventType": "v2.users.*.presence",
+//!         "filters": { "eventBody.source": ["PURECLOUD", "MOBILE"] },
+//!         "targetQueue": "queue://presence"
+//!     }]
+//! }"#)?;
+//! // The key makes hash collisions unpredictable; take it from your random source.
+//! let graph = Compiler::new([5; 16]).compile(&document, &Mapping::genesys_cloud(), None)?;
+//!
+//! let mut scratch = Scratch::default();
+//! let event = br#"{"topicName":"v2.users.17.presence","eventBody":{"source":"MOBILE"}}"#;
+//! assert_eq!(graph.filter(event, &mut scratch), Verdict::Matched(&[RouteId(0)]));
+//! assert_eq!(graph.targets(), ["queue://presence"]);
+//!
+//! let other = br#"{"topicName":"v2.users.17.activity","eventBody":{"source":"MOBILE"}}"#;
+//! assert_eq!(graph.filter(other, &mut scratch), Verdict::Unmatched);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod compile;
+mod document;
+mod event_type;
+mod graph;
+mod interner;
+mod mapping;
+mod path;
+mod strict;
+
+pub use compile::{CompileError, CompileFault, Compiler};
+pub use document::{InvalidDocument, Subscription, SubscriptionDocument};
+pub use graph::{FilterGraph, Scratch};
+pub use mapping::{InvalidMapping, Mapping};
+pub use strict::StrictJson;

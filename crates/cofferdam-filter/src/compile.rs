@@ -1,0 +1,327 @@
+//! From a subscription document to a graph, or to the place in the document that is wrong.
+
+use cofferdam_core::{TenantId, pipeline::RouteId};
+use cofferdam_json::{Reader, Token};
+use serde_json::Value;
+
+use crate::{
+    document::{Subscription, SubscriptionDocument},
+    event_type::{PatternId, TypeTrie},
+    graph::{FilterGraph, Rule},
+    interner::{Class, Interner, Kind},
+    mapping::{Mapping, Segment, Source},
+    path::{Field, Path, PathTree},
+};
+
+/// Compiles subscription documents.
+#[derive(Clone)]
+pub struct Compiler {
+    hash_key: [u8; 16],
+    max_rules: usize,
+    max_values: usize,
+}
+
+/// What is wrong with a document, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault} at {pointer}")]
+pub struct CompileError {
+    pointer: String,
+    fault: CompileFault,
+}
+
+impl CompileError {
+    /// The place in the document, as a JSON pointer (RFC 6901).
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// What is wrong there.
+    #[must_use]
+    pub fn fault(&self) -> CompileFault {
+        self.fault
+    }
+}
+
+/// A kind of mistake in a subscription document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileFault {
+    /// Not a tenant id.
+    #[error("not a tenant id")]
+    InvalidTenant,
+    /// Neither a known type nor a pattern.
+    #[error("not an event type or pattern")]
+    InvalidEventType,
+    /// Not a scalar or a list of scalars.
+    #[error("not a value or a list of values")]
+    InvalidValue,
+    /// An empty list: it would match nothing, or, misread, everything.
+    #[error("an empty list of values")]
+    EmptyList,
+    /// An empty key or path segment.
+    #[error("not a filter key")]
+    InvalidKey,
+    /// Not a URL: `scheme://rest`.
+    #[error("not a target url")]
+    InvalidTarget,
+    /// More rules than this compiler takes.
+    #[error("too many rules")]
+    TooManyRules,
+    /// More values or fields than this compiler takes.
+    #[error("too many values")]
+    TooManyValues,
+}
+
+impl Compiler {
+    /// A compiler of up to 10,000 rules and 1,000,000 values. The key must be random and secret: it
+    /// keeps values from being chosen so that they collide.
+    #[must_use]
+    pub const fn new(hash_key: [u8; 16]) -> Self {
+        Self { hash_key, max_rules: 10_000, max_values: 1_000_000 }
+    }
+
+    /// The same compiler with another bound on the rules of one document.
+    #[must_use]
+    pub const fn with_max_rules(mut self, max_rules: usize) -> Self {
+        self.max_rules = max_rules;
+        self
+    }
+
+    /// Compiles a document. `organisation` is the context's own id on the platform: events that
+    /// name another are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError`] with the place of the first mistake.
+    pub fn compile(
+        &self,
+        document: &SubscriptionDocument,
+        mapping: &Mapping,
+        organisation: Option<&str>,
+    ) -> Result<FilterGraph, CompileError> {
+        let tenant = TenantId::parse(&document.tenant_id)
+            .map_err(|_| at("/tenantId", CompileFault::InvalidTenant))?;
+        if document.subscriptions.len() > self.max_rules {
+            return Err(at("/subscriptions", CompileFault::TooManyRules));
+        }
+        let mut build = Build::new(self, mapping)?;
+        for (index, subscription) in document.subscriptions.iter().enumerate() {
+            build.rule(subscription, &format!("/subscriptions/{index}"))?;
+        }
+        Ok(build.finish(tenant, organisation))
+    }
+}
+
+impl core::fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Compiler").field("max_rules", &self.max_rules).finish_non_exhaustive()
+    }
+}
+
+fn at(pointer: &str, fault: CompileFault) -> CompileError {
+    CompileError { pointer: String::from(pointer), fault }
+}
+
+struct Build<'m> {
+    max_values: usize,
+    mapping: &'m Mapping,
+    paths: PathTree,
+    interner: Interner,
+    types: TypeTrie,
+    type_field: Field,
+    organisation: Vec<Field>,
+    segments: Vec<(u16, Field)>,
+    targets: Vec<String>,
+    rules: Vec<Rule>,
+}
+
+impl<'m> Build<'m> {
+    fn new(compiler: &Compiler, mapping: &'m Mapping) -> Result<Self, CompileError> {
+        let full = || at("", CompileFault::TooManyValues);
+        let mut paths = PathTree::new();
+        let type_field = paths.watch(&mapping.event_type).ok_or_else(full)?;
+        let organisation = mapping
+            .organisation
+            .iter()
+            .map(|path| paths.watch(path).ok_or_else(full))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            max_values: compiler.max_values,
+            mapping,
+            paths,
+            interner: Interner::new(compiler.hash_key),
+            types: TypeTrie::new(),
+            type_field,
+            organisation,
+            segments: Vec::new(),
+            targets: Vec::new(),
+            rules: Vec::new(),
+        })
+    }
+
+    fn rule(&mut self, subscription: &Subscription, pointer: &str) -> Result<(), CompileError> {
+        let patterns = self
+            .patterns(&subscription.event_type)
+            .map_err(|fault| at(&format!("{pointer}/eventType"), fault))?;
+        let mut conditions = Vec::with_capacity(subscription.filters.len());
+        for (key, value) in &subscription.filters {
+            let place = format!("{pointer}/filters/{}", key.replace('~', "~0").replace('/', "~1"));
+            conditions.push(self.condition(key, value).map_err(|fault| at(&place, fault))?);
+        }
+        let route = self
+            .target(&subscription.target_queue)
+            .ok_or_else(|| at(&format!("{pointer}/targetQueue"), CompileFault::InvalidTarget))?;
+        if self.interner.len() > self.max_values {
+            return Err(at(pointer, CompileFault::TooManyValues));
+        }
+        self.rules.push(Rule { patterns, conditions: conditions.into(), route });
+        Ok(())
+    }
+
+    fn patterns(&mut self, event_type: &str) -> Result<Box<[PatternId]>, CompileFault> {
+        let mapping = self.mapping;
+        let one = [String::from(event_type)];
+        let texts = mapping.types.get(event_type).map_or(&one[..], Vec::as_slice);
+        texts
+            .iter()
+            .map(|text| self.types.insert(text).map_err(|_| CompileFault::InvalidEventType))
+            .collect()
+    }
+
+    /// The classes of which an event must show one, under any of the key's places.
+    fn condition(&mut self, key: &str, value: &Value) -> Result<Box<[Class]>, CompileFault> {
+        let fields = self.fields(key)?;
+        let values = match value {
+            Value::Array(values) if values.is_empty() => return Err(CompileFault::EmptyList),
+            Value::Array(values) => values.as_slice(),
+            scalar => core::slice::from_ref(scalar),
+        };
+        let mut classes = Vec::with_capacity(values.len() * fields.len());
+        for value in values {
+            let (kind, bytes) = scalar(value)?;
+            classes.extend(fields.iter().map(|&f| self.interner.intern(f, kind, &bytes)));
+        }
+        classes.sort_unstable();
+        classes.dedup();
+        Ok(classes.into())
+    }
+
+    fn fields(&mut self, key: &str) -> Result<Vec<Field>, CompileFault> {
+        let mapping = self.mapping;
+        let Some(sources) = mapping.keys.get(key) else {
+            if key.split('.').any(str::is_empty) {
+                return Err(CompileFault::InvalidKey);
+            }
+            let path = Path::Dotted(String::from(key));
+            return Ok(vec![self.paths.watch(&path).ok_or(CompileFault::TooManyValues)?]);
+        };
+        sources
+            .iter()
+            .map(|source| self.source(source).ok_or(CompileFault::TooManyValues))
+            .collect()
+    }
+
+    fn source(&mut self, source: &Source) -> Option<Field> {
+        match source {
+            Source::Path(path) => self.paths.watch(path),
+            Source::Segment(Segment { type_segment }) => {
+                let known = self.segments.iter().find(|(index, _)| index == type_segment);
+                if let Some(&(_, field)) = known {
+                    return Some(field);
+                }
+                let field = self.paths.new_field()?;
+                self.segments.push((*type_segment, field));
+                Some(field)
+            }
+        }
+    }
+
+    fn target(&mut self, target: &str) -> Option<RouteId> {
+        let (scheme, rest) = target.split_once("://")?;
+        let scheme_is_sound = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '+' | '-' | '.'));
+        if !scheme_is_sound || rest.is_empty() || rest.chars().any(|c| c.is_control() || c == ' ') {
+            return None;
+        }
+        let index = match self.targets.iter().position(|own| own == target) {
+            Some(index) => index,
+            None => {
+                self.targets.push(String::from(target));
+                self.targets.len() - 1
+            }
+        };
+        Some(RouteId(u32::try_from(index).ok()?))
+    }
+
+    fn finish(mut self, tenant: TenantId, organisation: Option<&str>) -> FilterGraph {
+        self.choose_access();
+        let mut unconditional = vec![Vec::new(); self.types.len()];
+        let mut postings = vec![Vec::new(); self.interner.len()];
+        for (index, rule) in self.rules.iter().enumerate() {
+            match rule.conditions.first() {
+                None => {
+                    rule.patterns
+                        .iter()
+                        .for_each(|p| unconditional[p.0 as usize].push(index as u32));
+                }
+                Some(access) => {
+                    access.iter().for_each(|class| postings[class.0 as usize].push(index as u32));
+                }
+            }
+        }
+        FilterGraph {
+            tenant,
+            targets: self.targets,
+            paths: self.paths,
+            interner: self.interner,
+            types: self.types,
+            type_field: self.type_field,
+            segments: self.segments,
+            organisation: self.organisation,
+            own_organisation: organisation.map(|own| own.as_bytes().to_vec()),
+            rules: self.rules,
+            unconditional,
+            postings,
+        }
+    }
+
+    /// Puts the condition whose most popular value the fewest rules name first in each rule.
+    fn choose_access(&mut self) {
+        let mut popularity = vec![0u32; self.interner.len()];
+        for class in
+            self.rules.iter().flat_map(|rule| rule.conditions.iter()).flat_map(|c| c.iter())
+        {
+            popularity[class.0 as usize] += 1;
+        }
+        for rule in &mut self.rules {
+            let cost = |any_of: &[Class]| {
+                let crowd = any_of.iter().map(|c| popularity[c.0 as usize]).max();
+                (crowd, any_of.len())
+            };
+            let best = (0..rule.conditions.len()).min_by_key(|&i| cost(&rule.conditions[i]));
+            if let Some(best) = best {
+                rule.conditions.swap(0, best);
+            }
+        }
+    }
+}
+
+/// A rule's value in the form that events' values are compared in.
+fn scalar(value: &Value) -> Result<(Kind, Vec<u8>), CompileFault> {
+    match value {
+        Value::String(text) => Ok((Kind::String, text.clone().into_bytes())),
+        Value::Bool(value) => Ok((Kind::Literal, value.to_string().into_bytes())),
+        Value::Null => Ok((Kind::Literal, b"null".to_vec())),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let Ok(Some(Token::Number(number))) = Reader::new(text.as_bytes()).next() else {
+                return Err(CompileFault::InvalidValue);
+            };
+            let mut canonical = Vec::new();
+            number.canonical_into(&mut canonical);
+            Ok((Kind::Number, canonical))
+        }
+        Value::Array(_) | Value::Object(_) => Err(CompileFault::InvalidValue),
+    }
+}

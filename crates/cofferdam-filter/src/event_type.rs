@@ -1,0 +1,166 @@
+//! The trie of event types: which patterns an event's type fits, in time of its length.
+//!
+//! Types are segments between dots. A pattern's `*` stands for one segment and a last `>` for one
+//! or more. The walk keeps the set of trie nodes that the segments so far lead to: at most one by
+//! name and one by `*` from each node of the step before. It never goes back, so a type of n segments
+//! costs n steps over at most as many nodes as there are patterns.
+
+use std::collections::BTreeMap;
+
+/// A pattern, numbered in the order of insertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PatternId(pub(crate) u32);
+
+#[derive(Debug, Clone)]
+pub(crate) struct TypeTrie {
+    nodes: Vec<Node>,
+    patterns: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Node {
+    named: BTreeMap<Box<[u8]>, u32>,
+    any: Option<u32>,
+    /// The pattern that ends here, and the one that ends here in `>`.
+    here: Option<PatternId>,
+    rest: Option<PatternId>,
+}
+
+/// Not a pattern: empty, an empty segment, or `>` before the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InvalidPattern;
+
+impl TypeTrie {
+    pub(crate) fn new() -> Self {
+        Self { nodes: vec![Node::default()], patterns: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.patterns as usize
+    }
+
+    /// Adds a pattern; the same text gives the same number.
+    pub(crate) fn insert(&mut self, pattern: &str) -> Result<PatternId, InvalidPattern> {
+        let mut segments = pattern.split('.').peekable();
+        let mut at = 0usize;
+        while let Some(segment) = segments.next() {
+            match segment {
+                "" => return Err(InvalidPattern),
+                ">" if segments.peek().is_some() => return Err(InvalidPattern),
+                ">" => {
+                    if self.nodes[at].rest.is_none() {
+                        self.nodes[at].rest = Some(self.next_id());
+                    }
+                    return self.nodes[at].rest.ok_or(InvalidPattern);
+                }
+                "*" => {
+                    let next = self.nodes.len() as u32;
+                    at = *self.nodes[at].any.get_or_insert(next) as usize;
+                }
+                name => {
+                    let next = self.nodes.len() as u32;
+                    at = *self.nodes[at].named.entry(Box::from(name.as_bytes())).or_insert(next)
+                        as usize;
+                }
+            }
+            if at == self.nodes.len() {
+                self.nodes.push(Node::default());
+            }
+        }
+        if self.nodes[at].here.is_none() {
+            self.nodes[at].here = Some(self.next_id());
+        }
+        self.nodes[at].here.ok_or(InvalidPattern)
+    }
+
+    fn next_id(&mut self) -> PatternId {
+        self.patterns += 1;
+        PatternId(self.patterns - 1)
+    }
+
+    /// Calls `found` for each pattern that `event_type` fits, each once.
+    pub(crate) fn find(
+        &self,
+        event_type: &[u8],
+        scratch: &mut TypeScratch,
+        mut found: impl FnMut(PatternId),
+    ) {
+        scratch.now.clear();
+        scratch.now.push(0);
+        for segment in event_type.split(|&b| b == b'.') {
+            scratch.next.clear();
+            for &at in &scratch.now {
+                let node = &self.nodes[at as usize];
+                if let Some(pattern) = node.rest {
+                    found(pattern);
+                }
+                scratch.next.extend(node.named.get(segment).copied().into_iter().chain(node.any));
+            }
+            core::mem::swap(&mut scratch.now, &mut scratch.next);
+            if scratch.now.is_empty() {
+                return;
+            }
+        }
+        for &at in &scratch.now {
+            if let Some(pattern) = self.nodes[at as usize].here {
+                found(pattern);
+            }
+        }
+    }
+}
+
+/// The two sets of nodes of a walk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TypeScratch {
+    now: Vec<u32>,
+    next: Vec<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(patterns: &[&str], event_type: &str) -> Vec<u32> {
+        let mut trie = TypeTrie::new();
+        for pattern in patterns {
+            trie.insert(pattern).unwrap();
+        }
+        let mut found = Vec::new();
+        trie.find(event_type.as_bytes(), &mut TypeScratch::default(), |id| found.push(id.0));
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn a_star_is_one_segment_and_an_arrow_is_the_rest() {
+        let patterns = ["a.b.c", "a.*.c", "a.>", "*.b.*", ">", "a.b", "*"];
+        assert_eq!(found(&patterns, "a.b.c"), [0, 1, 2, 3, 4]);
+        assert_eq!(found(&patterns, "a.b"), [2, 4, 5]);
+        assert_eq!(found(&patterns, "a"), [4, 6]);
+        assert_eq!(found(&patterns, "a.x.c.d"), [2, 4]);
+        assert_eq!(found(&patterns, "b.a"), [4]);
+    }
+
+    /// Q01: a pattern is not a prefix, a regular expression or a path.
+    #[test]
+    fn nothing_else_is_special() {
+        for other in ["a.bx", "xa.b", "a.b.", ".a.b", "A.B", "a/b", "a..b", ""] {
+            assert!(found(&["a.b"], other).is_empty(), "{other}");
+        }
+        assert!(found(&["a.b"], "a.*").is_empty(), "an event cannot bring a wildcard");
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_pattern() {
+        for pattern in ["", ".", "a.", ".a", "a..b", ">.a", "a.>.b"] {
+            assert_eq!(TypeTrie::new().insert(pattern), Err(InvalidPattern), "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_pattern_has_the_same_number() {
+        let mut trie = TypeTrie::new();
+        assert_eq!(trie.insert("a.>"), trie.insert("a.>"));
+        assert_ne!(trie.insert("a.*"), trie.insert("a.>"));
+    }
+}

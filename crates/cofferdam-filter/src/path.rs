@@ -1,0 +1,94 @@
+//! Paths to the values that filters look at.
+//!
+//! A path is a list of member names. Arrays are transparent: `participants.queueId` finds the
+//! `queueId` of every participant, and a list of strings under `queueIds` counts as each of them.
+//! In text the names stand between dots; a name with a dot in it needs the list form.
+
+use serde::Deserialize;
+
+/// A path, in either of its spellings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Path {
+    Dotted(String),
+    Names(Vec<String>),
+}
+
+impl Path {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let (dotted, names) = match self {
+            Self::Dotted(text) => (Some(text.split('.')), None),
+            Self::Names(names) => (None, Some(names.iter().map(String::as_str))),
+        };
+        dotted.into_iter().flatten().chain(names.into_iter().flatten())
+    }
+}
+
+/// A value that the graph watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Field(pub(crate) u16);
+
+/// All watched paths as one tree of names.
+#[derive(Debug, Clone)]
+pub(crate) struct PathTree {
+    nodes: Vec<Node>,
+    fields: u16,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Node {
+    children: Vec<(Box<[u8]>, u32)>,
+    field: Option<Field>,
+}
+
+/// A place in the tree. The root stands for the event itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Place(u32);
+
+impl PathTree {
+    pub(crate) fn new() -> Self {
+        Self { nodes: vec![Node::default()], fields: 0 }
+    }
+
+    /// Watches `path`: the same field for the same path. `None` if there are too many.
+    pub(crate) fn watch(&mut self, path: &Path) -> Option<Field> {
+        let mut at = 0;
+        for name in path.names() {
+            let known = self.nodes[at].children.iter().find(|(own, _)| **own == *name.as_bytes());
+            at = match known {
+                Some((_, child)) => *child as usize,
+                None => {
+                    let child = u32::try_from(self.nodes.len()).ok()?;
+                    self.nodes.push(Node::default());
+                    self.nodes[at].children.push((Box::from(name.as_bytes()), child));
+                    child as usize
+                }
+            };
+        }
+        if let Some(field) = self.nodes[at].field {
+            return Some(field);
+        }
+        let field = self.new_field()?;
+        self.nodes[at].field = Some(field);
+        Some(field)
+    }
+
+    /// A field that no path leads to: a segment of the event type.
+    pub(crate) fn new_field(&mut self) -> Option<Field> {
+        let field = Field(self.fields);
+        self.fields = self.fields.checked_add(1)?;
+        Some(field)
+    }
+
+    #[inline]
+    pub(crate) fn child(&self, place: Place, name: &[u8]) -> Option<Place> {
+        let node = self.nodes.get(place.0 as usize)?;
+        let found = node.children.iter().find(|(own, _)| **own == *name)?;
+        Some(Place(found.1))
+    }
+
+    #[inline]
+    pub(crate) fn field(&self, place: Place) -> Option<Field> {
+        self.nodes.get(place.0 as usize)?.field
+    }
+}
