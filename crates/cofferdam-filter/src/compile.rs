@@ -129,7 +129,7 @@ struct Build<'m> {
     paths: PathTree,
     interner: Interner,
     types: TypeTrie,
-    type_field: Field,
+    type_fields: Vec<Field>,
     organisation: Vec<Field>,
     segments: Vec<(u16, Field)>,
     targets: Vec<String>,
@@ -140,19 +140,20 @@ impl<'m> Build<'m> {
     fn new(compiler: &Compiler, mapping: &'m Mapping) -> Result<Self, CompileError> {
         let full = || at("", CompileFault::TooManyValues);
         let mut paths = PathTree::new();
-        let type_field = paths.watch(&mapping.event_type).ok_or_else(full)?;
-        let organisation = mapping
-            .organisation
-            .iter()
-            .map(|path| paths.watch(path).ok_or_else(full))
-            .collect::<Result<_, _>>()?;
+        let mut watch = |list: &[Path]| {
+            list.iter()
+                .map(|path| paths.watch(path).ok_or_else(full))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let type_fields = watch(&mapping.event_type)?;
+        let organisation = watch(&mapping.organisation)?;
         Ok(Self {
             max_values: compiler.max_values,
             mapping,
             paths,
             interner: Interner::new(compiler.hash_key),
             types: TypeTrie::new(),
-            type_field,
+            type_fields,
             organisation,
             segments: Vec::new(),
             targets: Vec::new(),
@@ -276,7 +277,7 @@ impl<'m> Build<'m> {
             paths: self.paths,
             interner: self.interner,
             types: self.types,
-            type_field: self.type_field,
+            type_fields: self.type_fields,
             segments: self.segments,
             organisation: self.organisation,
             own_organisation: organisation.map(|own| own.as_bytes().to_vec()),

@@ -36,7 +36,8 @@ pub struct FilterGraph {
     pub(crate) paths: PathTree,
     pub(crate) interner: Interner,
     pub(crate) types: TypeTrie,
-    pub(crate) type_field: Field,
+    /// Fields that hold the event type, the one that counts first.
+    pub(crate) type_fields: Vec<Field>,
     /// Fields that hold a segment of the event type.
     pub(crate) segments: Vec<(u16, Field)>,
     /// Fields that name the organisation, and its one right class.
@@ -69,6 +70,7 @@ pub struct Scratch {
     seen_patterns: Vec<PatternId>,
     places: Vec<Option<Place>>,
     text: Vec<u8>,
+    event_type: Vec<u8>,
     types: TypeScratch,
     routes: Vec<RouteId>,
 }
@@ -86,14 +88,14 @@ impl FilterGraph {
         self.rules.len()
     }
 
-    fn walk(&self, event: &[u8], scratch: &mut Scratch) -> Result<Walk, Stop> {
+    fn walk(&self, event: &[u8], scratch: &mut Scratch) -> Result<(), Stop> {
         let mut reader = Reader::new(event);
         if reader.next()? != Some(Token::BeginObject) {
             return Err(Stop::Refused(Reason::Malformed));
         }
         scratch.places.clear();
         scratch.places.push(Some(Place::default()));
-        let mut walk = Walk { typed: false, pending: None };
+        let mut walk = Walk { type_rank: usize::MAX, pending: None };
         while let Some(token) = reader.next()? {
             // The place of this token: its name's, or in an array the array's own.
             let place = match walk.pending.take() {
@@ -128,7 +130,11 @@ impl FilterGraph {
                 Token::Null => self.literal(place, b"null", scratch)?,
             }
         }
-        Ok(walk)
+        match walk.type_rank {
+            0 => Ok(()),
+            usize::MAX => Err(Stop::Unmatched),
+            _ => self.typed(scratch),
+        }
     }
 
     fn string(
@@ -141,9 +147,16 @@ impl FilterGraph {
         let Some(field) = self.paths.field(place) else { return Ok(()) };
         scratch.text.clear();
         text.decode_into(&mut scratch.text);
-        if field == self.type_field && !walk.typed {
-            walk.typed = true;
-            self.typed(scratch)?;
+        if let Some(rank) = self.type_fields.iter().position(|own| *own == field)
+            && rank < walk.type_rank
+        {
+            walk.type_rank = rank;
+            core::mem::swap(&mut scratch.event_type, &mut scratch.text);
+            scratch.text.clone_from(&scratch.event_type);
+            // Only the first of the list is known to count before the event ends.
+            if rank == 0 {
+                self.typed(scratch)?;
+            }
         }
         self.seen(field, Kind::String, scratch)
     }
@@ -155,10 +168,10 @@ impl FilterGraph {
         self.seen(field, Kind::Literal, scratch)
     }
 
-    /// The event type is in `scratch.text`: find its patterns, or stop.
+    /// The event type is known: find its patterns, or stop.
     fn typed(&self, scratch: &mut Scratch) -> Result<(), Stop> {
-        let Scratch { event, patterns, seen_patterns, types, text, .. } = scratch;
-        self.types.find(text, types, |pattern| {
+        let Scratch { event, patterns, seen_patterns, types, event_type, .. } = scratch;
+        self.types.find(event_type, types, |pattern| {
             patterns[pattern.0 as usize] = *event;
             seen_patterns.push(pattern);
         });
@@ -166,7 +179,7 @@ impl FilterGraph {
             return Err(Stop::Unmatched);
         }
         for &(index, field) in &self.segments {
-            let segment = text.split(|&b| b == b'.').nth(usize::from(index));
+            let segment = event_type.split(|&b| b == b'.').nth(usize::from(index));
             if let Some(segment) = segment
                 && let Some(class) = self.interner.get(field, Kind::String, segment)
                 && scratch.classes[class.0 as usize] != *event
@@ -228,7 +241,8 @@ impl FilterGraph {
 
 /// What a walk knows besides the scratch.
 struct Walk {
-    typed: bool,
+    /// Which of the type's fields was seen; the lowest counts.
+    type_rank: usize,
     /// The place of the name just read.
     pending: Option<Place>,
 }
@@ -284,8 +298,7 @@ impl Filter for FilterGraph {
         match self.walk(event, scratch) {
             Err(Stop::Unmatched) => return Verdict::Unmatched,
             Err(Stop::Refused(reason)) => return Verdict::Refused(reason),
-            Ok(walk) if !walk.typed => return Verdict::Unmatched,
-            Ok(_) => self.collect_routes(scratch),
+            Ok(()) => self.collect_routes(scratch),
         }
         if scratch.routes.is_empty() {
             Verdict::Unmatched

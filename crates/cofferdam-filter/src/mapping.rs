@@ -6,14 +6,15 @@
 //! ```json
 //! {
 //!   "platform": "genesys-cloud",
-//!   "eventType": "topicName",
+//!   "eventType": ["topicName"],
 //!   "types": { "telephony.call": ["v2.users.*.conversations.calls"] },
 //!   "keys": { "queueIds": ["eventBody.queueId", { "typeSegment": 3 }] },
 //!   "organisation": ["eventBody.organizationId"]
 //! }
 //! ```
 //!
-//! A path is names between dots, or a list of names; arrays on the way are transparent.
+//! A path is names between dots, or a list of names; arrays on the way are transparent. Of several
+//! `eventType` paths the first in this list that leads to a string counts.
 //! `typeSegment` counts the segments of the event type from 0. A key that the mapping does not know
 //! is taken for a path. `organisation` paths are cross-checked against the context and refuse the
 //! event if they name another; Genesys's `externalOrganizationId` is the customer's company and
@@ -30,7 +31,7 @@ use crate::path::Path;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mapping {
     platform: String,
-    pub(crate) event_type: Path,
+    pub(crate) event_type: Vec<Path>,
     #[serde(default)]
     pub(crate) types: BTreeMap<String, Vec<String>>,
     #[serde(default)]
@@ -73,16 +74,16 @@ impl Mapping {
     #[must_use]
     pub fn genesys_cloud() -> Self {
         let shipped = include_str!("../mappings/genesys-cloud.json");
-        Self::parse(shipped).unwrap_or_else(|_| Self::generic("topicName"))
+        Self::parse(shipped).unwrap_or_else(|_| Self::generic(&["topicName"]))
     }
 
-    /// Any platform: the event type stands under the member `event_type` of the event, and every
-    /// filter key is a path.
+    /// Any platform: the event type stands under the first of these members that the event has, and
+    /// every filter key is a path.
     #[must_use]
-    pub fn generic(event_type: &str) -> Self {
+    pub fn generic(event_type: &[&str]) -> Self {
         Self {
             platform: String::from("generic"),
-            event_type: Path::Names(vec![String::from(event_type)]),
+            event_type: event_type.iter().map(|n| Path::Names(vec![String::from(*n)])).collect(),
             types: BTreeMap::new(),
             keys: BTreeMap::new(),
             organisation: Vec::new(),
@@ -109,6 +110,6 @@ mod tests {
 
     #[test]
     fn an_unknown_member_is_refused() {
-        assert!(Mapping::parse(r#"{"platform":"x","eventType":"t","organization":[]}"#).is_err());
+        assert!(Mapping::parse(r#"{"platform":"x","eventType":["t"],"organization":[]}"#).is_err());
     }
 }

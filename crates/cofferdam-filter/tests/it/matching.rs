@@ -168,3 +168,15 @@ fn one_scratch_serves_graphs_of_any_size_in_turn() {
         assert_eq!(small.filter(event.as_bytes(), &mut scratch), Verdict::Unmatched);
     }
 }
+
+/// The order of members means nothing for the type either.
+#[test]
+fn of_several_type_members_the_first_of_the_mapping_counts() {
+    let document = br#"{"tenantId":"acme","subscriptions":[{"eventType":"a","targetQueue":"queue://a"},{"eventType":"b","targetQueue":"queue://b"}]}"#;
+    let document = SubscriptionDocument::parse(document).unwrap();
+    let mapping = Mapping::generic(&["type", "detail-type"]);
+    let graph = Compiler::new([1; 16]).compile(&document, &mapping, None).unwrap();
+    assert_eq!(routes(&graph, r#"{"detail-type":"b","type":"a"}"#), [0]);
+    assert_eq!(routes(&graph, r#"{"type":"a","detail-type":"b"}"#), [0]);
+    assert_eq!(routes(&graph, r#"{"type":7,"detail-type":"b"}"#), [1]);
+}

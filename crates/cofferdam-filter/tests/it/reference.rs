@@ -111,7 +111,7 @@ proptest! {
         })).collect();
         let document = json!({"tenantId": "acme", "subscriptions": subscriptions}).to_string();
         let document = SubscriptionDocument::parse(document.as_bytes()).unwrap();
-        let graph = Compiler::new([1; 16]).compile(&document, &Mapping::generic("kind"), None).unwrap();
+        let graph = Compiler::new([1; 16]).compile(&document, &Mapping::generic(&["kind"]), None).unwrap();
         let mut scratch = Scratch::default();
         for event in &events {
             let expected: Vec<u32> =
