@@ -1,0 +1,14 @@
+//! Redaction as a user sees it: documents in, events in, what may be remembered out.
+
+#[cfg(test)]
+mod it {
+    mod cases;
+    mod compiling;
+    mod compliance;
+    mod front_page;
+    mod model;
+    mod pipeline;
+    mod properties;
+    mod secrets;
+    mod support;
+}

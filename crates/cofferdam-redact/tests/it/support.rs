@@ -1,0 +1,48 @@
+//! Policies and events in a line.
+
+use cofferdam_core::{
+    Reason,
+    pipeline::{Redact, Redactions},
+};
+use cofferdam_redact::{
+    CompileError, Policy, PolicyDocument, PolicyLimits, RedactionKey, Rule, Scratch, Strategy,
+};
+
+pub(crate) const ROOT: [u8; 32] = [7; 32];
+pub(crate) const EPOCH: u32 = 3;
+
+pub(crate) fn rule(path: &str, strategy: Strategy) -> Rule {
+    Rule { path: path.to_owned(), strategy, format: None, algorithm: None }
+}
+
+pub(crate) fn mask(path: &str, format: &str) -> Rule {
+    Rule { format: Some(format.to_owned()), ..rule(path, Strategy::Mask) }
+}
+
+pub(crate) fn compile_for(tenant: &str, rules: &[Rule]) -> Result<Policy, CompileError> {
+    let document = PolicyDocument { tenant_id: tenant.to_owned(), redaction_rules: rules.to_vec() };
+    Policy::compile(&document, &RedactionKey::new(ROOT, EPOCH), PolicyLimits::default())
+}
+
+pub(crate) fn policy(rules: &[Rule]) -> Policy {
+    compile_for("acme", rules).unwrap()
+}
+
+pub(crate) fn redact(policy: &Policy, event: &[u8]) -> Result<(Vec<u8>, Redactions), Reason> {
+    let mut out = Vec::new();
+    let done = policy.redact(event, &mut out, &mut Scratch::new())?;
+    Ok((out, done))
+}
+
+/// Redacts a sound event and checks what must hold of every redaction of one.
+pub(crate) fn redacted(policy: &Policy, event: &str) -> String {
+    check(event.as_bytes()).unwrap_or_else(|fault| panic!("{fault}: {event}"));
+    let (out, _) = redact(policy, event.as_bytes()).unwrap();
+    check(&out).unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(&out)));
+    String::from_utf8(out).unwrap()
+}
+
+pub(crate) fn check(event: &[u8]) -> Result<(), cofferdam_json::Fault> {
+    let limits = cofferdam_json::Limits::default();
+    cofferdam_json::check(event, &limits, &mut cofferdam_json::Scratch::new([5; 16]))
+}
