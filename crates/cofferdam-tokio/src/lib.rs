@@ -1,2 +1,40 @@
-//! Tokio drivers for Cofferdam: sockets that pause, timers, JWKS over HTTP.
+//! Tokio drivers for Cofferdam: sockets that pause, timers, upgrades, JWKS over HTTP.
+//!
+//! The crates below this one decide and never wait; this one waits. It reads clocks and random
+//! bytes once at the edge ([`Clock`], [`random_bytes`]), reads WebSockets in batches that end when
+//! the reader is told to pause ([`FrameReader`]), sleeps until a machine wants to be woken
+//! ([`sleep_until`]), accepts an upgrade only after the credential was checked
+//! ([`accept_upgrade`]), and fetches key sets within strict bounds ([`JwksClient`]).
+//!
+//! It holds no tenant state and makes no decisions: those stay in the machines, where they can be
+//! simulated.
+//!
+//! # Example
+//!
+//! ```
+//! use cofferdam_tokio::{Clock, sleep_until};
+//! use std::time::Duration;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let clock = Clock::start();
+//! let deadline = clock.now().after(Duration::from_millis(2));
+//! sleep_until(&clock, Some(deadline)).await; // `None` would sleep for ever
+//! assert!(clock.now().reached(deadline));
+//! # }
+//! ```
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "drivers are where clocks and sockets are"
+)]
+
+mod clock;
+mod frames;
+mod jwks;
+mod upgrade;
+
+pub use clock::{Clock, random_bytes, sleep_until};
+pub use frames::{Frame, FrameReader, ReadEnd};
+pub use jwks::{JwksClient, JwksError};
+pub use upgrade::{UpgradeError, accept_upgrade};
