@@ -1,0 +1,258 @@
+//! Consumers: who may come in, and what goes over their sockets.
+//!
+//! A consumer opens a WebSocket at `/stream?queue=<target url>` with its tenant's token. The token
+//! alone says whose events it gets; the queue is looked up among that tenant's lanes, and a queue
+//! of another tenant looks exactly like one that does not exist. Each message is
+//! `{"delivery","attempt","position","replay","event"}`; the consumer answers `{"ack":"…"}`, which
+//! acknowledges that delivery and all before it, or `{"nack":"…"}`.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use cofferdam::{
+    auth::{KeyRing, Route},
+    core::{ConnectionId, Epoch, Scoped, TenantContext, TenantId},
+    queue::{ConsumerId, DeliveryId},
+};
+use cofferdam_tokio::{Clock, UpgradeError, accept_upgrade};
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot, watch},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message, Utf8Bytes,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+use crate::{
+    stats::Stats,
+    tenant::{Attach, Command, Delivery, Phase},
+};
+
+/// What every session needs.
+pub(crate) struct Doorkeeper {
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) clock: Clock,
+    pub(crate) tenants: BTreeMap<TenantId, mpsc::Sender<Command>>,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) connections: Arc<AtomicU64>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// Accepts consumers until the gateway closes.
+pub(crate) async fn serve(listener: TcpListener, door: Arc<Doorkeeper>) {
+    let mut phase = door.phase.clone();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((socket, _)) = accepted {
+                    let _ = socket.set_nodelay(true);
+                    tokio::spawn(session(socket, Arc::clone(&door)));
+                }
+            }
+            () = closing(&mut phase) => return,
+        }
+    }
+}
+
+/// Returns once the gateway closes.
+async fn closing(phase: &mut watch::Receiver<Phase>) {
+    // Without a sender the gateway is gone, which is as closed as can be.
+    let _ = phase.wait_for(|phase| *phase == Phase::Closing).await;
+}
+
+async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
+    let connection = ConnectionId(door.connections.fetch_add(1, Relaxed));
+    let verifier = door.keys.verifier();
+    let scopes = ["events:read"];
+    let route = Route::any().needs_scopes(&scopes);
+    let upgraded =
+        accept_upgrade(socket, &verifier, &route, &door.clock, connection, Epoch(1)).await;
+    let (mut socket, context, address) = match upgraded {
+        Ok(accepted) => accepted,
+        Err(UpgradeError::Denied(failure)) => {
+            // In the log of the tenant whose issuer the token names; a stranger's is nobody's.
+            if let Some(commands) = failure.tenant().and_then(|tenant| door.tenants.get(tenant)) {
+                let _ = commands.send(Command::Refused(failure.reason())).await;
+            }
+            return;
+        }
+        Err(_) => return,
+    };
+    let lane = address.query().and_then(queue_name).unwrap_or_default();
+    let Some(attached) = attach(&door, connection, lane, &context).await else {
+        let refusal = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from("denied") };
+        let _ = socket.close(Some(refusal)).await;
+        return;
+    };
+    let consumer = attached.consumer;
+    let commands = attached.commands.clone();
+    serve_one(&mut socket, &door, &context, attached).await;
+    let _ = commands.send(Command::Detach { consumer }).await;
+    let _ = socket.close(None).await;
+}
+
+struct Attached {
+    consumer: ConsumerId,
+    commands: mpsc::Sender<Command>,
+    deliveries: mpsc::Receiver<Vec<Delivery>>,
+}
+
+async fn attach(
+    door: &Doorkeeper,
+    connection: ConnectionId,
+    lane: String,
+    context: &TenantContext,
+) -> Option<Attached> {
+    let commands = door.tenants.get(context.tenant())?.clone();
+    let consumer = ConsumerId(connection.0);
+    // As many batches as there can be deliveries in flight: handing one over never waits.
+    let (sender, deliveries) = mpsc::channel(1_024);
+    let (answer, answered) = oneshot::channel();
+    let command =
+        Command::Attach { consumer, lane, context: context.clone(), deliveries: sender, answer };
+    commands.send(command).await.ok()?;
+    let granted = answered.await.ok()? == Attach::Granted;
+    granted.then_some(Attached { consumer, commands, deliveries })
+}
+
+/// The value of `queue` in a query, percent-decoded.
+fn queue_name(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("queue="))?;
+    let mut name = Vec::with_capacity(value.len());
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            name.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            name.push(byte);
+        }
+    }
+    String::from_utf8(name).ok()
+}
+
+/// What a consumer says.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Said {
+    Ack(String),
+    Nack(String),
+}
+
+async fn serve_one(
+    socket: &mut WebSocketStream<TcpStream>,
+    door: &Doorkeeper,
+    context: &TenantContext,
+    mut attached: Attached,
+) {
+    let Some(stats) = door.stats.tenant(context.tenant().as_str()) else { return };
+    let mut phase = door.phase.clone();
+    let mut outstanding: VecDeque<DeliveryId> = VecDeque::new();
+    let mut batches: Vec<Vec<Delivery>> = Vec::new();
+    loop {
+        tokio::select! {
+            // A session never outlives its token.
+            () = cofferdam_tokio::sleep_until(&door.clock, Some(expiry(context, &door.clock))) => return,
+            () = closing(&mut phase) => return,
+            count = attached.deliveries.recv_many(&mut batches, 64) => {
+                if count == 0 {
+                    return;
+                }
+                for delivery in batches.iter().flatten() {
+                    outstanding.push_back(delivery.id);
+                    if socket.feed(Message::Text(envelope(delivery))).await.is_err() {
+                        return;
+                    }
+                }
+                if socket.flush().await.is_err() {
+                    return;
+                }
+                let now = door.clock.now();
+                let first = batches.iter().flatten().filter(|d| d.attempt == 1 && !d.event.is_replay());
+                stats.add_latencies(first.map(|d| now.since(d.event.received_at()).as_nanos() as u64));
+                batches.clear();
+            }
+            message = socket.next() => {
+                let Some(Ok(message)) = message else { return };
+                let Some(command) = understand(&message, &attached, &mut outstanding) else { continue };
+                if attached.commands.send(command).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn understand(
+    message: &Message,
+    attached: &Attached,
+    outstanding: &mut VecDeque<DeliveryId>,
+) -> Option<Command> {
+    let said: Said = serde_json::from_str(message.to_text().ok()?).ok()?;
+    let consumer = attached.consumer;
+    match said {
+        Said::Ack(id) => {
+            let up_to = DeliveryId(id.parse().ok()?);
+            let place = outstanding.iter().position(|own| *own == up_to)?;
+            outstanding.drain(..=place);
+            Some(Command::Ack { consumer, up_to, count: place as u32 + 1 })
+        }
+        Said::Nack(id) => {
+            let delivery = DeliveryId(id.parse().ok()?);
+            let place = outstanding.iter().position(|own| *own == delivery)?;
+            outstanding.remove(place);
+            Some(Command::Nack { consumer, delivery })
+        }
+    }
+}
+
+fn expiry(context: &TenantContext, clock: &Clock) -> cofferdam::core::Now {
+    let now = clock.now();
+    let left = u64::try_from(context.expires_at_ms() - now.wall_ms()).unwrap_or(0);
+    now.after(std::time::Duration::from_millis(left))
+}
+
+/// One message. The event is JSON already: it is put in as it is.
+fn envelope(delivery: &Delivery) -> Utf8Bytes {
+    let event = &delivery.event;
+    let mut text = Vec::with_capacity(event.body().len() + 96);
+    // Writing to a `Vec` does not fail.
+    let _ = write!(
+        text,
+        r#"{{"delivery":"{}","attempt":{},"position":{},"replay":{},"event":"#,
+        delivery.id.0,
+        delivery.attempt,
+        event.position(),
+        event.is_replay(),
+    );
+    text.extend_from_slice(event.body());
+    text.push(b'}');
+    // The body passed the strict check, so it is UTF-8.
+    Utf8Bytes::try_from(Bytes::from(text)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queue_name;
+
+    #[test]
+    fn a_queue_is_named_in_the_query() {
+        assert_eq!(queue_name("a=b&queue=queue%3A%2F%2Fcalls"), Some("queue://calls".into()));
+        assert_eq!(queue_name("queue=kafka://t/x"), Some("kafka://t/x".into()));
+        assert_eq!(queue_name("queue=%zz"), None);
+        assert_eq!(queue_name("other=1"), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! The one thread that writes: audit files, dead letters, cursors.
+//!
+//! Tasks hand over what their compartments ask for, in order, and go on; this thread takes whatever
+//! has gathered, writes it, syncs once, and answers. One tenant's writes keep their order, so a dead
+//! letter is on disk before the cursor that passes over it. A slower disk makes larger batches.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use cofferdam::{
+    core::TenantId,
+    cursor::{CursorStore, StreamId, Write},
+    queue::dead_letter::{DeadLetter, DeadLetterStore, LetterId},
+};
+use cofferdam_redb::RedbStore;
+use tokio::sync::mpsc;
+
+/// Something to write.
+pub(crate) enum Job {
+    /// Append to a tenant's leaf file, and say so.
+    Leaves { tenant: TenantId, size: u64, bytes: Vec<u8>, done: mpsc::UnboundedSender<Done> },
+    /// Append to a tenant's checkpoint file.
+    Checkpoint { tenant: TenantId, note: String },
+    /// Store a dead letter.
+    DeadLetter(DeadLetter),
+    /// Forget a dead letter that was delivered after all.
+    Forget { tenant: TenantId, id: LetterId },
+    /// Move a cursor or file a gap.
+    Cursor(Write),
+}
+
+/// What became of [`Job::Leaves`].
+pub(crate) enum Done {
+    Durable { size: u64, spare: Vec<u8> },
+    Failed,
+}
+
+/// How many jobs are written together at most.
+const BATCH: usize = 1_024;
+
+/// The data folder.
+pub(crate) struct Storage {
+    folder: PathBuf,
+    pub(crate) store: Arc<RedbStore>,
+}
+
+impl Storage {
+    /// Opens the folder, which must be writable and used by nobody else.
+    pub(crate) fn open(folder: &Path) -> Result<Self, String> {
+        let refuse = |error: io::Error| {
+            format!("the data folder {} cannot be used: {error}", folder.display())
+        };
+        fs::create_dir_all(folder.join("audit")).map_err(refuse)?;
+        fs::create_dir_all(folder.join("tenants")).map_err(refuse)?;
+        let store = RedbStore::open(folder.join("state.redb")).map_err(|error| {
+            format!("the data folder {} cannot be used: {error}", folder.display())
+        })?;
+        Ok(Self { folder: folder.to_path_buf(), store: Arc::new(store) })
+    }
+
+    pub(crate) fn leaf_file(&self, tenant: &TenantId) -> PathBuf {
+        self.folder.join("audit").join(format!("{tenant}.leaves"))
+    }
+
+    pub(crate) fn checkpoint_file(&self, tenant: &TenantId) -> PathBuf {
+        self.folder.join("audit").join(format!("{tenant}.checkpoints"))
+    }
+
+    /// Where a posted document of a tenant is kept.
+    pub(crate) fn document_file(&self, tenant: &TenantId, name: &str) -> PathBuf {
+        self.folder.join("tenants").join(format!("{tenant}.{name}.json"))
+    }
+
+    /// The cursor that a stream was left at.
+    pub(crate) fn cursor(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<cofferdam::cursor::Cursor>, String> {
+        self.store.load(stream).map_err(|error| error.to_string())
+    }
+
+    /// Starts the thread. It ends when every sender is gone, after the last job.
+    pub(crate) fn start(
+        &self,
+        tenants: &[TenantId],
+    ) -> io::Result<(mpsc::Sender<Job>, JoinHandle<Result<(), String>>)> {
+        let mut files = BTreeMap::new();
+        for tenant in tenants {
+            let append = |path: PathBuf| OpenOptions::new().create(true).append(true).open(path);
+            let leaves = append(self.leaf_file(tenant))?;
+            let checkpoints = append(self.checkpoint_file(tenant))?;
+            files.insert(tenant.clone(), Files { leaves, checkpoints });
+        }
+        let (sender, mut jobs) = mpsc::channel(4 * BATCH);
+        let mut writer = Writer { store: Arc::clone(&self.store), files };
+        let thread = std::thread::Builder::new().name("storage".into()).spawn(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+                writer.write(&mut batch)?;
+            }
+            Ok(())
+        })?;
+        Ok((sender, thread))
+    }
+}
+
+struct Files {
+    leaves: File,
+    checkpoints: File,
+}
+
+struct Writer {
+    store: Arc<RedbStore>,
+    files: BTreeMap<TenantId, Files>,
+}
+
+impl Writer {
+    fn write(&mut self, batch: &mut Vec<Job>) -> Result<(), String> {
+        let mut letters: Vec<DeadLetter> = Vec::new();
+        let mut cursors: Vec<Write> = Vec::new();
+        let mut forget: BTreeMap<TenantId, Vec<LetterId>> = BTreeMap::new();
+        for job in batch.drain(..) {
+            match job {
+                Job::Leaves { tenant, size, bytes, done } => {
+                    let _ = done.send(self.append(&tenant, size, bytes));
+                }
+                Job::Checkpoint { tenant, note } => {
+                    if let Some(files) = self.files.get_mut(&tenant) {
+                        files.checkpoints.write_all(note.as_bytes()).map_err(|e| e.to_string())?;
+                    }
+                }
+                Job::DeadLetter(letter) => letters.push(letter),
+                Job::Forget { tenant, id } => forget.entry(tenant).or_default().push(id),
+                Job::Cursor(write) => cursors.push(write),
+            }
+        }
+        // Letters before cursors: that keeps the order of effects, as a cursor write never has to
+        // come before a letter.
+        if !letters.is_empty() {
+            self.store.append(&letters).map_err(|error| error.to_string())?;
+        }
+        if !cursors.is_empty() {
+            self.store.apply(&cursors).map_err(|error| error.to_string())?;
+        }
+        for (tenant, ids) in forget {
+            self.store.remove(&tenant, &ids).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, tenant: &TenantId, size: u64, bytes: Vec<u8>) -> Done {
+        let written = self.files.get_mut(tenant).map_or_else(
+            || Err(io::ErrorKind::NotFound.into()),
+            |files| files.leaves.write_all(&bytes).and_then(|()| files.leaves.sync_data()),
+        );
+        match written {
+            Ok(()) => Done::Durable { size, spare: bytes },
+            Err(_) => Done::Failed,
+        }
+    }
+}
+
+/// The tenant of a job's dead letter, for the count that the console shows.
+pub(crate) fn letter_count(store: &RedbStore, tenant: &TenantId) -> u64 {
+    store.count(tenant).unwrap_or(0)
+}
