@@ -37,4 +37,4 @@ mod upgrade;
 pub use clock::{Clock, random_bytes, sleep_until};
 pub use frames::{Frame, FrameReader, ReadEnd};
 pub use jwks::{JwksClient, JwksError};
-pub use upgrade::{UpgradeError, accept_upgrade};
+pub use upgrade::{UpgradeError, accept_upgrade, socket_config};

@@ -68,8 +68,7 @@ where
             }
         }
     };
-    let config =
-        WebSocketConfig::default().max_message_size(Some(1 << 20)).max_frame_size(Some(1 << 20));
+    let config = socket_config();
     let accepting = accept_hdr_async_with_config(socket, check, Some(config));
     let accepted = tokio::time::timeout(HEAD_TIMEOUT, accepting).await;
     match (accepted, decided) {
@@ -77,4 +76,14 @@ where
         (_, Some(Err(failure))) => Err(UpgradeError::Denied(failure)),
         _ => Err(UpgradeError::Handshake),
     }
+}
+
+/// What a socket may take: 1 MiB a message, and 16 KiB of buffer where the library's 128 would be
+/// most of what an idle tenant costs.
+#[must_use]
+pub fn socket_config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(16 << 10)
+        .max_message_size(Some(1 << 20))
+        .max_frame_size(Some(1 << 20))
 }
