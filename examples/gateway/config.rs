@@ -18,35 +18,38 @@ use crate::upstream::{Burst, Faults, Rate};
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Stop by itself after this long, such as 30s or 5m
-    #[arg(long, value_parser = parse_duration)]
+    /// Stop by itself after this long, such as 30s or 5m [default: run until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Events a second over all tenants, or `max`
-    #[arg(long, value_parser = parse_rate)]
+    /// Events a second over all tenants, or `max` [default: 2000]
+    #[arg(long, value_name = "EVENTS", value_parser = parse_rate, allow_negative_numbers = true)]
     rate: Option<Rate>,
-    /// How many demo tenants
-    #[arg(long)]
+    /// How many demo tenants [default: 24]
+    #[arg(long, value_name = "COUNT", value_parser = parse_tenants)]
     tenants: Option<usize>,
     /// Settings in TOML; the command line overrides them
     #[arg(long)]
     config: Option<PathBuf>,
     /// Where cursors, dead letters and audit logs are kept [default: cofferdam-data]
-    #[arg(long)]
+    #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// Send the events of this folder of *.ndjson files instead of generated ones
-    #[arg(long)]
+    /// Send the events of this folder of *.ndjson files, once, instead of generated ones
+    #[arg(long, value_name = "FOLDER")]
     replay: Option<PathBuf>,
-    /// Stop after this many events; a recording is begun again as often as it takes
-    #[arg(long)]
+    /// Stop after this many events; of a recording at most as many as it has
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Address of the console and the control API [default: 127.0.0.1:7700]
+    /// Go on after the last event of a limit or a recording, so that the console can be read
     #[arg(long)]
+    stay: bool,
+    /// Address of the console and the control API [default: 127.0.0.1:7700]
+    #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Address that consumers connect to [default: 127.0.0.1:7701]
-    #[arg(long)]
+    #[arg(long, value_name = "ADDRESS:PORT")]
     consumers: Option<SocketAddr>,
-    /// The seed of events and faults; the same seed gives the same events
-    #[arg(long)]
+    /// The seed of events and faults; the same seed gives the same events [default: 1]
+    #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Nothing goes wrong: no resets, duplicates, late events, bursts or slow consumer
     #[arg(long)]
@@ -68,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) replay: Option<PathBuf>,
     pub(crate) limit: Option<u64>,
+    /// Whether to go on after the last event.
+    pub(crate) stay: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) consumers: SocketAddr,
     pub(crate) seed: u64,
@@ -98,6 +103,7 @@ impl Default for Settings {
             data: PathBuf::from("cofferdam-data"),
             replay: None,
             limit: None,
+            stay: false,
             listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
             consumers: SocketAddr::from(([127, 0, 0, 1], 7701)),
             seed: 1,
@@ -158,6 +164,7 @@ impl Settings {
         self.duration = arguments.duration.or(self.duration);
         self.replay = arguments.replay.or_else(|| self.replay.take());
         self.limit = arguments.limit.or(self.limit);
+        self.stay |= arguments.stay;
         self.plain |= arguments.plain;
         if arguments.calm {
             self.faults = Faults::default();
@@ -246,15 +253,18 @@ impl<'s> File<'s> {
     }
 }
 
+const MOST_TENANTS: usize = 10_000;
+
 const TABLES: [&str; 4] = ["queue", "throttle", "faults", "faults.burst"];
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "duration",
     "rate",
     "tenants",
     "data",
     "replay",
     "limit",
+    "stay",
     "listen",
     "consumers",
     "seed",
@@ -290,10 +300,11 @@ fn set(settings: &mut Settings, key: &str, value: &DeValue<'_>) -> Result<(), St
                 None => Rate::PerSecond(number(value, 0.0..=f64::MAX)?),
             }
         }
-        "tenants" => settings.tenants = integer(value, 1..=10_000)?,
+        "tenants" => settings.tenants = integer(value, 1..=MOST_TENANTS)?,
         "data" => settings.data = PathBuf::from(text(value)?),
         "replay" => settings.replay = Some(PathBuf::from(text(value)?)),
         "limit" => settings.limit = Some(integer(value, 1..=u64::MAX)?),
+        "stay" => settings.stay = boolean(value)?,
         "listen" => settings.listen = address(value)?,
         "consumers" => settings.consumers = address(value)?,
         "seed" => settings.seed = integer(value, 0..=u64::MAX)?,
@@ -415,6 +426,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let count: f64 = digits.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(count * seconds_each).map_err(|_| wrong())
+}
+
+fn parse_tenants(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_TENANTS).contains(count));
+    count.ok_or_else(|| format!("want a number from 1 to {MOST_TENANTS}"))
 }
 
 fn parse_rate(text: &str) -> Result<Rate, String> {

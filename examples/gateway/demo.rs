@@ -19,7 +19,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::time;
 use tokio_tungstenite::{
-    connect_async,
+    connect_async_with_config,
     tungstenite::{Message, client::IntoClientRequest, http::header::AUTHORIZATION},
 };
 
@@ -133,11 +133,6 @@ impl Ownership {
     pub(crate) fn is_foreign(&self, tenant: &TenantId, event: &[u8]) -> bool {
         topic_ids(event).iter().any(|id| self.ids.get(id).is_some_and(|owner| owner != tenant))
     }
-
-    /// How many ids are known.
-    pub(crate) fn len(&self) -> usize {
-        self.ids.len()
-    }
 }
 
 /// The segments of an event's topic that are long enough to be ids.
@@ -188,7 +183,8 @@ impl Consumer {
         let address = format!("ws://{}/stream?queue={QUEUE}", self.gateway);
         let mut request = address.into_client_request().ok()?;
         request.headers_mut().insert(AUTHORIZATION, format!("Bearer {token}").parse().ok()?);
-        let (mut socket, _) = connect_async(request).await.ok()?;
+        let config = Some(cofferdam_tokio::socket_config());
+        let (mut socket, _) = connect_async_with_config(request, config, true).await.ok()?;
         let mut last = None;
         loop {
             // Acknowledge once for whatever has come: that is what cumulative means.

@@ -13,10 +13,10 @@ use cofferdam::{
     cursor::GapCause,
     json::{Reader, Token},
 };
-use cofferdam_tokio::{Clock, Frame, FrameReader, ReadEnd};
+use cofferdam_tokio::{Clock, Frame, FrameReader, ReadEnd, socket_config};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::mpsc, time};
-use tokio_tungstenite::{MaybeTlsStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, connect_async_with_config};
 
 use crate::issuer::Issuer;
 
@@ -109,7 +109,8 @@ impl Link {
             .send()
             .await?
             .error_for_status()?;
-        let (socket, _) = connect_async(channel["connectUri"].as_str().unwrap_or_default()).await?;
+        let address = channel["connectUri"].as_str().unwrap_or_default();
+        let (socket, _) = connect_async_with_config(address, Some(socket_config()), true).await?;
         Ok(FrameReader::new(socket))
     }
 

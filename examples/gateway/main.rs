@@ -76,14 +76,14 @@ async fn run(settings: Settings) -> Result<bool, String> {
     tokio::select! {
         _ = signal::ctrl_c() => {}
         () = until(settings.duration) => {}
-        () = exhausted(&gateway) => {}
+        () = exhausted(&gateway), if !settings.stay => {}
     }
     let ran = began.elapsed();
 
     println!("\nstopping: no more is read, consumers have {:?} to finish", settings.drain);
     let upstream = gateway.upstream.stop().await;
     // What is in sockets and buffers still arrives.
-    settle(&gateway.stats, upstream.sent).await;
+    settle(&gateway.stats, upstream.sent + upstream.own).await;
     phase.send_replace(Phase::Draining);
     drained(&gateway.stats, settings.drain).await;
     phase.send_replace(Phase::Closing);
@@ -123,7 +123,9 @@ async fn exhausted(gateway: &Gateway) {
 
 /// Waits until everything that was sent was received, or nothing has come for a while.
 async fn settle(stats: &stats::Stats, sent: u64) {
-    let received = || stats.iter().map(|(_, tenant)| tenant.counts().received).sum::<u64>();
+    let received = || -> u64 {
+        stats.iter().map(|(_, one)| one.counts().received + one.control.load(Relaxed)).sum()
+    };
     let (mut last, mut quiet) = (received(), 0);
     while last < sent && quiet < 20 {
         time::sleep(Duration::from_millis(50)).await;

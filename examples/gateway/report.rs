@@ -8,7 +8,7 @@ use cofferdam::{
 };
 
 use crate::{
-    stats::{Stats, resident_bytes},
+    stats::{Stats, TenantStats, resident_bytes},
     storage::Storage,
     upstream::Totals,
 };
@@ -80,19 +80,23 @@ fn conservation(stats: &Stats, text: &mut String) -> bool {
     holds
 }
 
-/// What the platform says it sent is what came in, save what was under way when a socket broke; and
-/// wherever it lost events for us, we have a gap on record.
+/// Every frame that the platform sent came in, its own notices included, but for what was under way
+/// when a socket broke or stood unread before a paused tenant; and wherever the platform lost events
+/// for us, we have a gap on record.
 fn arrival(stats: &Stats, upstream: Totals, text: &mut String) -> bool {
-    let received: u64 = stats.iter().map(|(_, s)| s.counts().received).sum();
-    let gaps: u64 = stats.iter().map(|(_, s)| s.gaps.load(Relaxed)).sum();
-    let in_doubt = upstream.sent + upstream.in_doubt;
-    let broken = upstream.resets + upstream.closings > 0;
-    let exact = received == upstream.sent;
-    let holds =
-        received <= in_doubt && (exact || broken) && (upstream.lost_while_down == 0 || gaps > 0);
+    let sum = |of: fn(&TenantStats) -> u64| stats.iter().map(|(_, tenant)| of(tenant)).sum::<u64>();
+    let received = sum(|tenant| tenant.counts().received + tenant.control.load(Relaxed));
+    let gaps = sum(|tenant| tenant.gaps.load(Relaxed));
+    let sent = upstream.sent + upstream.own;
+    let left_unread = stats.iter().any(|(_, tenant)| tenant.left_unread.load(Relaxed));
+    let cut_short = upstream.resets + upstream.closings > 0 || left_unread;
+    let complete = received == sent;
+    let holds = received <= sent + upstream.in_doubt
+        && (complete || cut_short)
+        && (upstream.lost_while_down == 0 || gaps > 0);
     let detail = format!(
-        "{} sent by the platform, {received} received; {} lost by it over {} resets and {} closings, {gaps} gaps declared",
-        upstream.sent, upstream.lost_while_down, upstream.resets, upstream.closings,
+        "{sent} frames sent by the platform, {received} received; it lost {} events while a socket was down, over {} resets and {} closings; {gaps} gaps declared",
+        upstream.lost_while_down, upstream.resets, upstream.closings,
     );
     line(text, "arrival", holds, &detail);
     holds

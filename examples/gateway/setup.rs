@@ -126,10 +126,12 @@ impl Gateway {
         let mut controlled = BTreeMap::new();
         let mut tenants = Vec::new();
         let mut log_keys = Vec::new();
-        for (tenant, (compartment, log_key)) in upstream.tenants().iter().zip(compartments) {
+        for (tenant, (compartment, log_key, resumed)) in upstream.tenants().iter().zip(compartments)
+        {
             let (link_events, links) = mpsc::channel(2);
             let (command, inbox) = mpsc::channel(1_024);
-            let around = shared.surroundings(tenant, &log_key, &storage_jobs, &stats, &phase)?;
+            let around =
+                shared.surroundings(tenant, (&log_key, resumed), &storage_jobs, &stats, &phase)?;
             tenants.push(tokio::spawn(tenant::run(compartment, around, links, inbox)));
             let link = Link {
                 tenant: tenant.id().clone(),
@@ -201,7 +203,7 @@ impl Shared<'_> {
         &self,
         tenant: &UpstreamTenant,
         now: Now,
-    ) -> Result<(Compartment, VerifyingKey), String> {
+    ) -> Result<(Compartment, VerifyingKey, bool), String> {
         let id = tenant.id();
         let about = |error: String| format!("tenant {id}: {error}");
         let organisation = Some(tenant.organisation());
@@ -224,6 +226,7 @@ impl Shared<'_> {
 
         let stream = StreamId::new(id.clone(), STREAM).map_err(|error| about(error.to_string()))?;
         let stored = self.storage.cursor(&stream).map_err(about)?;
+        let resumed = stored.is_some();
         let epoch = Epoch(stored.as_ref().map_or(0, |cursor| cursor.epoch().0) + 1);
         let cursor = stored.unwrap_or_else(|| Cursor::new(stream, epoch, 0)).under(epoch);
         let (log, log_key) = self.log(id, epoch, now)?;
@@ -249,7 +252,7 @@ impl Shared<'_> {
             json_key: random_bytes(),
         };
         let compartment = Compartment::new(parts).map_err(|error| about(error.to_string()))?;
-        Ok((compartment, log_key))
+        Ok((compartment, log_key, resumed))
     }
 
     /// A posted document of an earlier run, or the demo's own.
@@ -282,6 +285,7 @@ impl Shared<'_> {
         let commitments = CommitmentKey::derive(&self.root.derive("commitment", Some(id)), &origin);
         let config =
             audit::Config::new(id.clone(), signer, commitments, epoch).with_max_waiting(65_536);
+        self.storage.publish_key(id, &log_key).map_err(|error| about(error.to_string()))?;
         let (leaf_file, checkpoint_file) =
             (self.storage.leaf_file(id), self.storage.checkpoint_file(id));
         let (leaves, checkpoints) = (read(&leaf_file)?, read(&checkpoint_file)?);
@@ -299,7 +303,7 @@ impl Shared<'_> {
     fn surroundings(
         &self,
         tenant: &UpstreamTenant,
-        log_key: &VerifyingKey,
+        (log_key, resumed): (&VerifyingKey, bool),
         storage: &mpsc::Sender<Job>,
         stats: &Stats,
         phase: &watch::Receiver<Phase>,
@@ -323,6 +327,7 @@ impl Shared<'_> {
             storage: storage.clone(),
             stats,
             bucket,
+            resumed,
             phase: phase.clone(),
         })
     }
@@ -341,9 +346,9 @@ async fn start_upstream(settings: &Settings) -> Result<Upstream, String> {
         limit: settings.limit,
         ..UpstreamConfig::default()
     };
-    upstream::start(config, settings.tenants).await.map_err(|error| {
-        let folder = settings.replay.as_deref().unwrap_or(Path::new(""));
-        format!("the upstream cannot start: {error} {}", folder.display()).trim_end().to_owned()
+    upstream::start(config, settings.tenants).await.map_err(|error| match &settings.replay {
+        Some(folder) => format!("--replay {}: {error}", folder.display()),
+        None => format!("the simulated platform cannot start: {error}"),
     })
 }
 
@@ -364,17 +369,52 @@ async fn trust(
     let keys = KeyRing::new(Verifier::new(shared.authority.clone()));
     for (tenant, _) in &tenants {
         let about = |error: String| format!("the issuer of {tenant}: {error}");
-        let name = Issuer::name(tenant);
-        keys.register(&IssuerConfig::new(&name, tenant.clone(), AUDIENCE))
+        keys.register(&IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE))
             .map_err(|error| about(error.to_string()))?;
-        let fetched = client
-            .fetch(&issuer.key_set_address(tenant))
-            .await
-            .map_err(|error| about(error.to_string()))?;
-        keys.replace_keys(&name, &fetched, shared.clock.now())
-            .map_err(|error| about(error.to_string()))?;
+        fetch_keys(&client, &issuer, &keys, tenant, shared.clock).await.map_err(about)?;
     }
-    Ok((Arc::new(issuer), Arc::new(keys)))
+    let (issuer, keys) = (Arc::new(issuer), Arc::new(keys));
+    tokio::spawn(refresh_keys(
+        client,
+        Arc::clone(&issuer),
+        Arc::clone(&keys),
+        tenants,
+        shared.clock,
+    ));
+    Ok((issuer, keys))
+}
+
+async fn fetch_keys(
+    client: &JwksClient,
+    issuer: &Issuer,
+    keys: &KeyRing,
+    tenant: &TenantId,
+    clock: Clock,
+) -> Result<(), String> {
+    let fetched =
+        client.fetch(&issuer.key_set_address(tenant)).await.map_err(|error| error.to_string())?;
+    keys.replace_keys(&Issuer::name(tenant), &fetched, clock.now())
+        .map_err(|error| error.to_string())
+}
+
+/// Key sets are fresh for five minutes; a failed fetch keeps the last good set.
+async fn refresh_keys(
+    client: JwksClient,
+    issuer: Arc<Issuer>,
+    keys: Arc<KeyRing>,
+    tenants: Vec<(TenantId, String)>,
+    clock: Clock,
+) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(240));
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        for (tenant, _) in &tenants {
+            if let Err(error) = fetch_keys(&client, &issuer, &keys, tenant, clock).await {
+                eprintln!("gateway: the keys of {tenant} were not refreshed: {error}");
+            }
+        }
+    }
 }
 
 /// What consumers check against: who owns which id, read from the source and not from the gateway.
@@ -400,6 +440,9 @@ fn start_consumers(
     // The second tenant's consumer is the slow one: the first has the bursts.
     let slow = settings.slow_consumer.then_some(1);
     for (index, tenant) in upstream.tenants().iter().enumerate() {
+        if let Some(stats) = stats.tenant(tenant.id().as_str()) {
+            stats.slow.store(slow == Some(index), std::sync::atomic::Ordering::Relaxed);
+        }
         let consumer = Consumer {
             tenant: tenant.id().clone(),
             gateway,

@@ -23,6 +23,8 @@ pub(crate) struct TenantStats {
     pub(crate) control: AtomicU64,
     pub(crate) unsettled: AtomicU64,
     pub(crate) gaps: AtomicU64,
+    /// The gateway stopped while this tenant's socket was not being read.
+    pub(crate) left_unread: AtomicBool,
     pub(crate) dead_held: AtomicU64,
     pub(crate) depth: AtomicU64,
     pub(crate) bytes: AtomicU64,
@@ -35,6 +37,8 @@ pub(crate) struct TenantStats {
     pub(crate) paused: AtomicBool,
     pub(crate) throttled: AtomicBool,
     pub(crate) pauses: AtomicU64,
+    /// Whether the demo made this tenant's consumer slow on purpose.
+    pub(crate) slow: AtomicBool,
     pub(crate) misdelivered: AtomicU64,
     pub(crate) audit_size: AtomicU64,
     audit_head: Mutex<(String, Option<Instant>)>,
@@ -58,9 +62,10 @@ impl TenantStats {
     /// Adds the times from socket read to socket write, in nanoseconds.
     pub(crate) fn add_latencies(&self, latencies_ns: impl Iterator<Item = u64>) {
         let mut latency = lock(&self.latency);
-        // From a microsecond to an hour in three significant digits.
-        let histogram = latency
-            .get_or_insert_with(|| Histogram::new(2).unwrap_or_else(|_| unreachable_histogram()));
+        if latency.is_none() {
+            *latency = histogram();
+        }
+        let Some(histogram) = &mut *latency else { return };
         for ns in latencies_ns {
             histogram.saturating_record(ns / 1_000);
         }
@@ -68,15 +73,16 @@ impl TenantStats {
 
     fn merge_latency(&self, into: &mut Histogram<u64>) {
         if let Some(histogram) = &*lock(&self.latency) {
-            // Both grow by themselves, so adding cannot fail.
+            // Both have the same bounds, so adding cannot fail.
             let _ = into.add(histogram);
         }
     }
 }
 
-/// `Histogram::new` fails only for a precision above 5.
-fn unreachable_histogram() -> Histogram<u64> {
-    Histogram::new_from(&Histogram::<u64>::new(1).unwrap_or_else(|_| std::process::abort()))
+/// Microseconds up to an hour, in two significant digits: about 25 KB. It is there unless these
+/// bounds are wrong.
+fn histogram() -> Option<Histogram<u64>> {
+    Histogram::new_with_max(3_600_000_000, 2).ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -148,6 +154,8 @@ pub(crate) struct TenantView {
     dead_letters_held: u64,
     gaps: u64,
     redactions: u64,
+    #[serde(skip)]
+    unsettled: u64,
     pub(crate) queue: QueueView,
     pub(crate) paused: bool,
     throttled: bool,
@@ -190,17 +198,14 @@ impl Stats {
         self.tenants.iter()
     }
 
-    /// The latency over everything delivered so far.
+    /// The latency over everything delivered so far, but for the consumer that is slow on purpose:
+    /// what it is to show is that the others' latency is not its own.
     pub(crate) fn latency(&self) -> Latency {
-        let Ok(mut all) = Histogram::new(2) else { return Latency::default() };
-        self.tenants.values().for_each(|tenant| tenant.merge_latency(&mut all));
+        let Some(mut all) = histogram() else { return Latency::default() };
+        let brisk = self.tenants.values().filter(|tenant| !tenant.slow.load(Relaxed));
+        brisk.for_each(|tenant| tenant.merge_latency(&mut all));
         let at = |quantile| all.value_at_quantile(quantile);
         Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
-    }
-
-    /// Forgets the latencies, as after a warm-up.
-    pub(crate) fn reset_latency(&self) {
-        self.tenants.values().for_each(|tenant| *lock(&tenant.latency) = None);
     }
 
     /// Everything, with rates over the time since they were last computed (at least half a second).
@@ -272,6 +277,7 @@ impl TenantStats {
             dead_letters_held: self.dead_held.load(Relaxed),
             gaps: self.gaps.load(Relaxed),
             redactions: counts.redactions,
+            unsettled: self.unsettled.load(Relaxed),
             queue: QueueView {
                 depth: self.depth.load(Relaxed),
                 bytes: self.bytes.load(Relaxed),
@@ -298,7 +304,7 @@ impl Totals {
         self.duplicates += tenant.duplicates;
         self.gaps += tenant.gaps;
         self.control += tenant.control;
-        self.in_flight += tenant.queue.depth;
+        self.in_flight += tenant.unsettled;
         self.rate_in += tenant.rate_in;
         self.rate_out += tenant.rate_out;
     }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use cofferdam::{
+    audit::VerifyingKey,
     core::TenantId,
     cursor::{CursorStore, StreamId, Write},
     queue::dead_letter::{DeadLetter, DeadLetterStore, LetterId},
@@ -70,6 +71,14 @@ impl Storage {
 
     pub(crate) fn checkpoint_file(&self, tenant: &TenantId) -> PathBuf {
         self.folder.join("audit").join(format!("{tenant}.checkpoints"))
+    }
+
+    /// Puts a log's public key beside it, for `audit_verify`.
+    pub(crate) fn publish_key(&self, tenant: &TenantId, key: &VerifyingKey) -> io::Result<()> {
+        fs::write(
+            self.leaf_file(tenant).with_file_name(format!("{tenant}.vkey")),
+            format!("{key}\n"),
+        )
     }
 
     /// Where a posted document of a tenant is kept.

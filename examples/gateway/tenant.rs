@@ -14,7 +14,7 @@ use cofferdam::{
     Compartment, Effect, Input, Receipt,
     audit::{self, EventCode, Fact, checkpoint::Checkpoint},
     core::{Authority, Machine, Now, Scoped, TenantContext, TenantId},
-    cursor,
+    cursor::{self, GapCause},
     filter::FilterGraph,
     queue::{
         self, ConsumerId, DeliveryId, LaneId, Outcome, TokenBucket,
@@ -92,6 +92,8 @@ pub(crate) struct Surroundings {
     pub(crate) storage: mpsc::Sender<Job>,
     pub(crate) stats: Arc<TenantStats>,
     pub(crate) bucket: Option<TokenBucket>,
+    /// Whether the stream goes on from an earlier run.
+    pub(crate) resumed: bool,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -147,6 +149,11 @@ pub(crate) async fn run(
         done,
         was_paused: false,
     };
+    if task.around.resumed {
+        // The platform keeps nothing for us: whatever it sent since the last run is missing.
+        task.around.stats.gaps.fetch_add(1, Relaxed);
+        task.input(Input::UpstreamGap(GapCause::NoReplay));
+    }
     let mut batch = Vec::new();
     loop {
         let reading = task.is_reading() && *phase.borrow() == Phase::Running;
@@ -163,8 +170,8 @@ pub(crate) async fn run(
         task.take_frames();
         task.carry_out().await;
         task.publish();
-        if *phase.borrow() == Phase::Closing && task.close(&mut finished).await {
-            break;
+        if *phase.borrow() == Phase::Closing {
+            break task.close(&mut link, &mut finished).await;
         }
     }
 }
@@ -471,13 +478,39 @@ impl Task {
         stats.in_flight.store(in_flight as u64, Relaxed);
     }
 
-    /// Closes down: what is queued becomes dead letters, the cursor moves past it, the log is
-    /// sealed. `true` once there is nothing left to do.
-    async fn close(&mut self, finished: &mut mpsc::UnboundedReceiver<Done>) -> bool {
-        self.frames.clear();
+    /// Closes down: what was read still goes through the pipeline, what is queued becomes dead
+    /// letters, the cursor moves past both, and the log is sealed.
+    async fn close(
+        &mut self,
+        link: &mut mpsc::Receiver<LinkEvent>,
+        finished: &mut mpsc::UnboundedReceiver<Done>,
+    ) {
+        let is_held_back = self.compartment.is_paused() || self.throttled_until.is_some();
+        self.around.stats.left_unread.store(is_held_back, Relaxed);
         self.consumers.clear();
+        self.around.bucket = None;
+        self.throttled_until = None;
+        link.close();
+        while let Ok(event) = link.try_recv() {
+            self.link(event);
+        }
+        loop {
+            // Emptying the queues makes room for what a full one kept waiting.
+            self.input(Input::Queue(queue::Input::Close));
+            self.take_frames();
+            self.carry_out().await;
+            if self.frames.is_empty() {
+                break;
+            }
+            // The other thing frames wait for is the audit log's disk.
+            if !self.compartment.log().is_available() {
+                match finished.recv().await {
+                    Some(Done::Failed) | None => break,
+                    Some(written) => self.written(written),
+                }
+            }
+        }
         self.input(Input::Queue(queue::Input::Close));
-        self.carry_out().await;
         self.fact(Fact::new(EventCode::Closed));
         self.input(Input::Flush);
         self.carry_out().await;
@@ -489,7 +522,6 @@ impl Task {
             self.carry_out().await;
         }
         self.publish();
-        true
     }
 }
 

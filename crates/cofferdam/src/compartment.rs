@@ -148,7 +148,8 @@ impl Compartment {
                 audit: Vec::new(),
             },
         };
-        compartment.route()?;
+        let filter = Arc::clone(&compartment.filter);
+        compartment.route(&filter)?;
         Ok(compartment)
     }
 
@@ -243,7 +244,8 @@ impl Compartment {
     ///
     /// # Errors
     ///
-    /// [`InvalidParts`] if they are another tenant's.
+    /// [`InvalidParts`] if they are another tenant's, or no lane can be made for a target; the old
+    /// subscriptions stay in force.
     pub fn set_filter(
         &mut self,
         filter: Arc<FilterGraph>,
@@ -254,8 +256,9 @@ impl Compartment {
         if !filter.tenant().same(&self.tenant) {
             return Err(InvalidParts::Foreign("filter"));
         }
+        // The lanes first: an event must never meet new rules and old routes.
+        self.route(&filter)?;
         self.filter = filter;
-        self.route()?;
         let fact = Fact::new(EventCode::RoutesChanged).with_detail(version);
         self.audit(audit::Input::Fact(fact), now, effects);
         Ok(())
@@ -295,10 +298,10 @@ impl Compartment {
         self.counts
     }
 
-    /// Events in the queues or in flight.
+    /// Received events in the queues or in flight. Replays of dead letters are not among them.
     #[must_use]
-    pub fn unsettled(&self) -> u64 {
-        self.queues.unsettled() as u64
+    pub const fn unsettled(&self) -> u64 {
+        self.tracker.outstanding() as u64
     }
 
     /// The queues, for gauges.
@@ -320,9 +323,9 @@ impl Compartment {
     }
 
     /// Gives each target of the subscriptions a lane, and leads its route there.
-    fn route(&mut self) -> Result<(), InvalidParts> {
+    fn route(&mut self, filter: &FilterGraph) -> Result<(), InvalidParts> {
         let mut routes = BTreeMap::new();
-        for (route, target) in (0..).map(RouteId).zip(self.filter.targets()) {
+        for (route, target) in (0..).map(RouteId).zip(filter.targets()) {
             let lane = match self.queues.lane(target) {
                 Some(lane) => lane,
                 None => {
@@ -357,12 +360,7 @@ impl Compartment {
             self.note(&effect, now, effects);
             match effect {
                 queue::Effect::Settled { position, replay: false, outcome, .. } => {
-                    match outcome {
-                        Outcome::Delivered => self.counts.delivered += 1,
-                        Outcome::DeadLettered => self.counts.dead_lettered += 1,
-                        Outcome::Dropped => self.counts.dropped += 1,
-                    }
-                    self.track(cursor::Input::Settled { position }, now, effects);
+                    self.settle(position, outcome, now, effects);
                 }
                 queue::Effect::Settled { replay: true, .. } => {
                     self.counts.replayed += 1;
@@ -372,6 +370,21 @@ impl Compartment {
             }
         }
         self.scratch.queue = produced;
+    }
+
+    /// Moves the cursor, and counts how the event ended: once, even if a driver offered the queues
+    /// an event again that it had been given.
+    fn settle(&mut self, position: u64, outcome: Outcome, now: Now, effects: &mut Vec<Effect>) {
+        let before = self.tracker.outstanding();
+        self.track(cursor::Input::Settled { position }, now, effects);
+        if self.tracker.outstanding() == before {
+            return;
+        }
+        match outcome {
+            Outcome::Delivered => self.counts.delivered += 1,
+            Outcome::DeadLettered => self.counts.dead_lettered += 1,
+            Outcome::Dropped => self.counts.dropped += 1,
+        }
     }
 
     /// What an auditor wants to know of the queues.

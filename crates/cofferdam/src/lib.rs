@@ -98,3 +98,8 @@ pub use cofferdam_redact as redact;
 pub use compartment::{Compartment, Fate, InvalidParts, Parts, Receipt};
 pub use counts::Counts;
 pub use effect::{Effect, Input};
+
+/// The workspace's README, so that its example is built as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -39,7 +39,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
 pub(crate) use config::{Burst, Faults, Rate, Source, UpstreamConfig};
 use feed::{Events, Feed, Pace};
 use shared::Shared;
-pub(crate) use tenant::{Counters, Totals, UpstreamTenant};
+pub(crate) use tenant::{Totals, UpstreamTenant};
 
 /// How often events without a socket are counted as lost.
 const SWEEP: Duration = Duration::from_secs(1);

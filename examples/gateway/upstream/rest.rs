@@ -215,7 +215,10 @@ async fn connect(
     let Some(tenant) = shared.channels().get(&id).map(|channel| channel.tenant) else {
         return not_found();
     };
-    upgrade.on_upgrade(move |socket| session::run(shared, tenant, id, socket))
+    // The library's 128 KiB of buffer would be most of what an idle tenant costs.
+    upgrade
+        .read_buffer_size(8 << 10)
+        .on_upgrade(move |socket| session::run(shared, tenant, id, socket))
 }
 
 fn not_found() -> Response {

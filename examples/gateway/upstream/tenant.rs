@@ -24,6 +24,8 @@ pub(crate) struct Counters {
     pub(crate) lost_while_down: AtomicU64,
     /// Events of which part or all was still in the write buffer when the socket broke.
     pub(crate) in_doubt: AtomicU64,
+    /// Frames of the platform's own beside the events: acknowledgements, heartbeats, notices.
+    pub(crate) own: AtomicU64,
     /// Those of `sent` that were second copies.
     pub(crate) duplicates: AtomicU64,
     /// Those of `sent` that later ones had overtaken.
@@ -44,6 +46,7 @@ pub(crate) struct Totals {
     pub(crate) sent: u64,
     pub(crate) lost_while_down: u64,
     pub(crate) in_doubt: u64,
+    pub(crate) own: u64,
     pub(crate) duplicates: u64,
     pub(crate) late: u64,
     pub(crate) resets: u64,
@@ -58,6 +61,7 @@ impl Counters {
             sent: self.sent.load(Relaxed),
             lost_while_down: self.lost_while_down.load(Relaxed),
             in_doubt: self.in_doubt.load(Relaxed),
+            own: self.own.load(Relaxed),
             duplicates: self.duplicates.load(Relaxed),
             late: self.late.load(Relaxed),
             resets: self.resets.load(Relaxed),
@@ -82,6 +86,7 @@ impl std::ops::Add for Totals {
             sent: self.sent + other.sent,
             lost_while_down: self.lost_while_down + other.lost_while_down,
             in_doubt: self.in_doubt + other.in_doubt,
+            own: self.own + other.own,
             duplicates: self.duplicates + other.duplicates,
             late: self.late + other.late,
             resets: self.resets + other.resets,

@@ -33,6 +33,7 @@ pub(super) struct Writer {
 #[derive(Debug, Default)]
 struct Tally {
     sent: u64,
+    own: u64,
     duplicates: u64,
     late: u64,
 }
@@ -85,7 +86,7 @@ impl Writer {
             // Ready first, then taken from the queue: in between nothing can be dropped.
             poll_fn(|cx| Pin::new(&mut self.sink).poll_ready(cx)).await?;
             if let Some(Outgoing { message, event }) = self.waiting.pop_front() {
-                self.unflushed.count(event);
+                self.unflushed.count(event, &message);
                 self.sink.start_send_unpin(message)?;
             }
         }
@@ -96,8 +97,11 @@ impl Writer {
 }
 
 impl Tally {
-    const fn count(&mut self, event: Option<FrameKind>) {
-        let Some(kind) = event else { return };
+    const fn count(&mut self, event: Option<FrameKind>, message: &Message) {
+        let Some(kind) = event else {
+            self.own += matches!(message, Message::Text(_)) as u64;
+            return;
+        };
         self.sent += 1;
         match kind {
             FrameKind::Duplicate => self.duplicates += 1,
@@ -108,9 +112,10 @@ impl Tally {
 
     fn settle(&mut self, owner: &UpstreamTenant) {
         let counters = owner.counters();
-        let Self { sent, duplicates, late } = std::mem::take(self);
-        if sent > 0 {
+        let Self { sent, own, duplicates, late } = std::mem::take(self);
+        if sent + own > 0 {
             counters.sent.fetch_add(sent, Relaxed);
+            counters.own.fetch_add(own, Relaxed);
             counters.duplicates.fetch_add(duplicates, Relaxed);
             counters.late.fetch_add(late, Relaxed);
         }
