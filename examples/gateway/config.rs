@@ -375,13 +375,10 @@ fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "want an address such as 127.0.0.1:7700".to_owned())
 }
 
-fn integer<T: TryFrom<i128> + std::fmt::Display>(
+fn integer<T: TryFrom<i128> + PartialOrd + std::fmt::Display>(
     value: &DeValue<'_>,
     range: std::ops::RangeInclusive<T>,
-) -> Result<T, String>
-where
-    T: PartialOrd,
-{
+) -> Result<T, String> {
     let parsed = value
         .as_integer()
         .ok_or_else(|| format!("want a whole number, not {}", article(value)))

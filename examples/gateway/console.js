@@ -436,10 +436,10 @@ const COUNTERS = [
   { field: "delivered", label: "Delivered", ends: true },
   { field: "unmatched", label: "Unmatched", ends: true },
   { field: "duplicates", label: "Duplicates", ends: true },
-  { field: "control", label: "Control", ends: true },
   { field: "refused", label: "Refused", ends: true, trouble: true },
   { field: "dead_lettered", label: "Dead-lettered", ends: true, trouble: true },
   { field: "gaps", label: "Gaps", trouble: true },
+  { field: "control", label: "Control" }, // The platform's own frames are not among the received.
 ];
 
 function buildTotals() {
@@ -474,7 +474,7 @@ function buildTotals() {
 const showSingles = buildTotals();
 let unaccountedFor = 0;
 
-function showTotals(totals, tenants) {
+function showTotals(totals) {
   showSingles(totals);
   const now = performance.now();
   const minuteAgo = history.find((sample) => now - sample.at <= 60_500) ?? history[0];
@@ -490,14 +490,13 @@ function showTotals(totals, tenants) {
     counter.width?.(`${sum ? ((100 * value) / sum).toFixed(2) : 0}%`);
   }
   $("shares").setAttribute("aria-label", ended.map(({ field, label }) => `${label} ${sum ? ((100 * totals[field]) / sum).toFixed(1) : 0} %`).join(", "));
-  showBalance(totals, tenants, sum);
+  showBalance(totals, sum);
 }
 
 // Nothing may vanish: what was received and has no end yet must be under way. The counters are not
 // read in one instant, so a difference counts only when it stays.
-function showBalance(totals, tenants, ended) {
-  const waiting = tenants.reduce((total, { queue }) => total + (number(queue?.depth) || 0) + (number(queue?.in_flight) || 0), 0);
-  const missing = number(totals.received) - ended - Math.max(number(totals.in_flight) || 0, waiting);
+function showBalance(totals, ended) {
+  const missing = number(totals.received) - ended - (number(totals.in_flight) || 0);
   unaccountedFor = missing > 0 ? unaccountedFor + 1 : 0;
   $("unaccounted").hidden = unaccountedFor < UNACCOUNTED_POLLS;
   if (!$("unaccounted").hidden) $("unaccounted").textContent = `${exact(missing)} received events have no recorded end and are not under way`;
@@ -568,7 +567,7 @@ function accept(data) {
   $("version").textContent = `gateway ${data.version}`;
   $("uptime").textContent = `up ${span(number(data.uptime_s))}`;
   if (document.hidden) return;
-  showTotals(data.totals, data.tenants);
+  showTotals(data.totals);
   drawCharts();
   showFilters();
   list();

@@ -129,8 +129,11 @@ impl Link {
                 read = time::timeout(TRAFFIC_DEADLINE, socket.read_batch(&mut frames, BATCH)) => read,
                 () = events.closed() => return None,
                 () = &mut renew => {
-                    renew.set(time::sleep(RENEW_AFTER));
-                    events.send(LinkEvent::Up(self.context(epoch)?)).await.ok()?;
+                    let context = self.context(epoch);
+                    renew.set(time::sleep(if context.is_some() { RENEW_AFTER } else { RETRY_AFTER }));
+                    if let Some(context) = context {
+                        events.send(LinkEvent::Up(context)).await.ok()?;
+                    }
                     continue;
                 }
             };
@@ -161,6 +164,8 @@ impl Link {
 
 /// Tokens live for 15 minutes; the next one is minted well before.
 const RENEW_AFTER: Duration = Duration::from_secs(600);
+/// Between two tries if there was none; the gate refuses events once the old one has expired.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Full jitter over an exponential, from 50 ms to 3 s: many links that lost one platform do not come
 /// back in step.

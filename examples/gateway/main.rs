@@ -1,7 +1,7 @@
 //! The reference gateway: many tenants' event streams through one process, kept apart.
 //!
 //! ```text
-//!  upstream.rs (simulated platform)                     demo.rs (consumers)
+//!  upstream/ (simulated platform)                       demo.rs (consumers)
 //!        | WebSocket per tenant                                ^ WebSocket each
 //!        v                                                     |
 //!  link.rs --frames--> tenant.rs: one task, one Compartment --> sessions.rs
@@ -69,25 +69,30 @@ async fn run(settings: Settings) -> Result<bool, String> {
     println!("console    {}", gateway.console_address());
     println!("consumers  ws://{}/stream?queue={}", gateway.consumers, demo::QUEUE);
     println!("data       {}", settings.data.display());
-    println!("Ctrl-C drains, commits and proves the run.\n");
+    println!("Ctrl-C drains, commits and proves the run; a second one does not wait for consumers.\n");
 
     let began = time::Instant::now();
     let table = tokio::spawn(table::show(Arc::clone(&gateway.stats), settings.plain));
     tokio::select! {
-        _ = signal::ctrl_c() => {}
+        () = interrupted() => {}
         () = until(settings.duration) => {}
         () = exhausted(&gateway), if !settings.stay => {}
     }
     let ran = began.elapsed();
 
+    table.abort();
+    // Ends with the table off the screen, so that what follows is not drawn over.
+    let _ = table.await;
     println!("\nstopping: no more is read, consumers have {:?} to finish", settings.drain);
     let upstream = gateway.upstream.stop().await;
     // What is in sockets and buffers still arrives.
     settle(&gateway.stats, upstream.sent + upstream.own).await;
     phase.send_replace(Phase::Draining);
-    drained(&gateway.stats, settings.drain).await;
+    tokio::select! {
+        () = drained(&gateway.stats, settings.drain) => {}
+        () = interrupted() => {}
+    }
     phase.send_replace(Phase::Closing);
-    table.abort();
     for task in gateway.tenants {
         let _ = task.await;
     }
@@ -105,6 +110,20 @@ async fn run(settings: Settings) -> Result<bool, String> {
         if report.holds { "everything is accounted for" } else { "THE SUMS DO NOT HOLD" }
     );
     Ok(report.holds)
+}
+
+/// Returns at Ctrl-C, or at what a service manager sends instead.
+async fn interrupted() {
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => _ = terminate.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        () = terminated => {}
+    }
 }
 
 async fn until(duration: Option<Duration>) {

@@ -33,6 +33,10 @@ pub(crate) fn conclude(
     let audited = verification(stats, storage, keys, &mut text);
     let misdelivered: u64 = stats.iter().map(|(_, s)| s.misdelivered.load(Relaxed)).sum();
     line(&mut text, "events under a wrong tenant", misdelivered == 0, &misdelivered.to_string());
+    let lost = storage.lost_letters.load(Relaxed);
+    if lost > 0 {
+        line(&mut text, "dead letters", false, &format!("{lost} found their tenant's share full"));
+    }
     let latency = stats.latency();
     let received: u64 = stats.iter().map(|(_, s)| s.counts().received).sum();
     let (_, peak) = resident_bytes();
@@ -46,7 +50,7 @@ pub(crate) fn conclude(
         latency.p999,
         peak >> 20,
     );
-    Report { text, holds: conserved && arrived && audited && misdelivered == 0 }
+    Report { text, holds: conserved && arrived && audited && misdelivered == 0 && lost == 0 }
 }
 
 fn line(text: &mut String, what: &str, holds: bool, detail: &str) {

@@ -1,23 +1,32 @@
 //! The one thread that writes: audit files, dead letters, cursors.
 //!
 //! Tasks hand over what their compartments ask for, in order, and go on; this thread takes whatever
-//! has gathered, writes it, syncs once, and answers. One tenant's writes keep their order, so a dead
-//! letter is on disk before the cursor that passes over it. A slower disk makes larger batches.
+//! has gathered, writes it (each leaf file and each of the store's tables is synced once a batch),
+//! and answers. One tenant's writes keep their order, so a dead letter is on disk before the cursor
+//! that passes over it. A slower disk makes larger batches.
+//!
+//! A store that fails is tried again for a while. Meanwhile no leaf becomes durable, so every
+//! compartment's audit log fills and its reader pauses: nothing is lost, and nothing goes on.
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use cofferdam::{
     audit::VerifyingKey,
     core::TenantId,
     cursor::{CursorStore, StreamId, Write},
-    queue::dead_letter::{DeadLetter, DeadLetterStore, LetterId},
+    queue::dead_letter::{DeadLetter, DeadLetterStore, LetterId, StoreError},
 };
 use cofferdam_redb::RedbStore;
 use tokio::sync::mpsc;
@@ -49,6 +58,8 @@ const BATCH: usize = 1_024;
 pub(crate) struct Storage {
     folder: PathBuf,
     pub(crate) store: Arc<RedbStore>,
+    /// Dead letters for which their tenant's share of the store had no room.
+    pub(crate) lost_letters: Arc<AtomicU64>,
 }
 
 impl Storage {
@@ -62,7 +73,11 @@ impl Storage {
         let store = RedbStore::open(folder.join("state.redb")).map_err(|error| {
             format!("the data folder {} cannot be used: {error}", folder.display())
         })?;
-        Ok(Self { folder: folder.to_path_buf(), store: Arc::new(store) })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            store: Arc::new(store),
+            lost_letters: Arc::default(),
+        })
     }
 
     pub(crate) fn leaf_file(&self, tenant: &TenantId) -> PathBuf {
@@ -107,7 +122,8 @@ impl Storage {
             files.insert(tenant.clone(), Files { leaves, checkpoints });
         }
         let (sender, mut jobs) = mpsc::channel(4 * BATCH);
-        let mut writer = Writer { store: Arc::clone(&self.store), files };
+        let (store, lost_letters) = (Arc::clone(&self.store), Arc::clone(&self.lost_letters));
+        let mut writer = Writer { store, lost_letters, files };
         let thread = std::thread::Builder::new().name("storage".into()).spawn(move || {
             let mut batch = Vec::with_capacity(BATCH);
             while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
@@ -126,6 +142,7 @@ struct Files {
 
 struct Writer {
     store: Arc<RedbStore>,
+    lost_letters: Arc<AtomicU64>,
     files: BTreeMap<TenantId, Files>,
 }
 
@@ -152,13 +169,33 @@ impl Writer {
         // Letters before cursors: that keeps the order of effects, as a cursor write never has to
         // come before a letter.
         if !letters.is_empty() {
-            self.store.append(&letters).map_err(|error| error.to_string())?;
+            self.keep(&letters)?;
         }
         if !cursors.is_empty() {
-            self.store.apply(&cursors).map_err(|error| error.to_string())?;
+            persist(|| self.store.apply(&cursors))?;
         }
         for (tenant, ids) in forget {
-            self.store.remove(&tenant, &ids).map_err(|error| error.to_string())?;
+            persist(|| self.store.remove(&tenant, &ids))?;
+        }
+        Ok(())
+    }
+
+    /// Stores letters. Where one tenant's share is full its letters are counted as lost, which fails
+    /// the run's report; the other tenants' are stored.
+    fn keep(&self, letters: &[DeadLetter]) -> Result<(), String> {
+        let append = |letters: &[DeadLetter]| {
+            persist(|| match self.store.append(letters) {
+                Err(StoreError::Full) => Ok(false),
+                stored => stored.map(|()| true),
+            })
+        };
+        if append(letters)? {
+            return Ok(());
+        }
+        for letter in letters {
+            if !append(std::slice::from_ref(letter))? {
+                self.lost_letters.fetch_add(1, Relaxed);
+            }
         }
         Ok(())
     }
@@ -175,7 +212,27 @@ impl Writer {
     }
 }
 
-/// The tenant of a job's dead letter, for the count that the console shows.
+/// Tries until it works, for half a minute.
+fn persist<T, E: Display>(mut write: impl FnMut() -> Result<T, E>) -> Result<T, String> {
+    const TRIES: u32 = 150;
+    for attempt in 1.. {
+        match write() {
+            Ok(done) => return Ok(done),
+            Err(error) if attempt == TRIES => return Err(error.to_string()),
+            Err(error) => {
+                if attempt == 1 {
+                    eprintln!(
+                        "gateway: {error}; everybody's reading pauses until it can be written"
+                    );
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
+    }
+    Err("the store cannot be written".to_owned())
+}
+
+/// How many dead letters a tenant has, for the console.
 pub(crate) fn letter_count(store: &RedbStore, tenant: &TenantId) -> u64 {
     store.count(tenant).unwrap_or(0)
 }

@@ -24,7 +24,8 @@ async fn show_lines(stats: &Stats) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        println!("{}", summary(&stats.snapshot()));
+        let (rates, sums) = summary(&stats.snapshot());
+        println!("{rates} | {sums}");
     }
 }
 
@@ -33,7 +34,7 @@ async fn show_table(stats: &Stats) {
     let style =
         ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let lines: Vec<ProgressBar> =
-        (0..ROWS + 2).map(|_| table.add(ProgressBar::new(1).with_style(style.clone()))).collect();
+        (0..ROWS + 4).map(|_| table.add(ProgressBar::new(1).with_style(style.clone()))).collect();
     let mut ticks = time::interval(Duration::from_millis(500));
     loop {
         ticks.tick().await;
@@ -45,8 +46,14 @@ async fn show_table(stats: &Stats) {
             "{:24} {:>8} {:>8} {:>9} {:>9} {:>8} {:>7} {:>6} {:>6}",
             "tenant", "in/s", "out/s", "received", "delivered", "queue", "refused", "dead", "state"
         );
+        let (rates, sums) = summary(&snapshot);
         let rows = snapshot.tenants.iter().take(ROWS).map(row);
-        let all = std::iter::once(summary(&snapshot)).chain([header]).chain(rows);
+        let hidden = snapshot.tenants.len().saturating_sub(ROWS);
+        let rest = match hidden {
+            0 => String::new(),
+            more => format!("and {more} more with shorter queues; the console shows all"),
+        };
+        let all = [rates, sums, header].into_iter().chain(rows).chain([rest]);
         for (line, text) in lines.iter().zip(all) {
             line.set_message(text);
         }
@@ -68,21 +75,27 @@ fn row(tenant: &TenantView) -> String {
     )
 }
 
-fn summary(snapshot: &Snapshot) -> String {
+/// What goes on, and what came of it so far.
+fn summary(snapshot: &Snapshot) -> (String, String) {
     let totals = &snapshot.totals;
     let paused = snapshot.tenants.iter().filter(|tenant| tenant.paused).count();
-    format!(
-        "{:.0} events/s in, {:.0} out | {} received, {} delivered, {} filtered out, {} refused, {} dead | {} in flight, {paused} paused | p50 {} µs p99 {} µs | {} MiB",
+    let rates = format!(
+        "{:.0} events/s in, {:.0} out | {} in flight, {paused} paused | p50 {} µs p99 {} µs | {} MiB",
         totals.rate_in,
         totals.rate_out,
-        totals.received,
-        totals.delivered,
-        totals.unmatched,
-        totals.refused,
-        totals.dead_lettered,
         totals.in_flight,
         totals.latency_us.p50,
         totals.latency_us.p99,
         totals.memory_bytes >> 20,
-    )
+    );
+    let sums = format!(
+        "{} received: {} delivered, {} filtered out, {} duplicates, {} refused, {} dead",
+        totals.received,
+        totals.delivered,
+        totals.unmatched,
+        totals.duplicates,
+        totals.refused,
+        totals.dead_lettered,
+    );
+    (rates, sums)
 }

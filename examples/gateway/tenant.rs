@@ -17,7 +17,7 @@ use cofferdam::{
     cursor::{self, GapCause},
     filter::FilterGraph,
     queue::{
-        self, ConsumerId, DeliveryId, LaneId, Outcome, TokenBucket,
+        self, ConsumerId, DeliveryId, LaneId, TokenBucket,
         dead_letter::{Cause, DeadLetter, LetterId, Ready, TenantSeal},
     },
     redact::Policy,
@@ -116,8 +116,9 @@ struct Task {
     context: Option<TenantContext>,
     consumers: BTreeMap<ConsumerId, Consumer>,
     waiting: VecDeque<Waiting>,
-    /// Letters that were offered again, by their position; to forget once they are delivered.
-    redriven: BTreeMap<u64, LetterId>,
+    /// Letters that were offered again, by their position (an event may have died in several lanes);
+    /// to forget once they are settled.
+    redriven: BTreeMap<u64, Vec<LetterId>>,
     frames: VecDeque<(Frame, Now)>,
     throttled_until: Option<Now>,
     effects: Vec<Effect>,
@@ -300,10 +301,11 @@ impl Task {
     }
 
     fn redrive(&mut self, letter: Ready) {
-        if self.redriven.values().any(|id| *id == letter.id) {
+        let under_way = self.redriven.entry(letter.event.position()).or_default();
+        if under_way.contains(&letter.id) {
             return;
         }
-        self.redriven.insert(letter.event.position(), letter.id);
+        under_way.push(letter.id);
         let lane = letter.lane.as_deref().and_then(|name| self.compartment.queues().lane(name));
         let event = letter.event;
         self.input(Input::Queue(match lane {
@@ -368,20 +370,25 @@ impl Task {
             queue::Effect::DeadLetter { lane, event, cause, attempts, queued_at, .. } => {
                 self.dead_letter(lane, &event, (cause, attempts, queued_at)).await;
             }
-            queue::Effect::Settled { position, outcome, .. } => {
-                if let Some(id) = self.redriven.remove(&position)
-                    && outcome != Outcome::Dropped
-                {
-                    // Delivered, or dead again under a letter of its own.
-                    self.around.stats.dead_held.fetch_sub(1, Relaxed);
-                    self.store(Job::Forget { tenant: self.tenant.clone(), id }).await;
-                }
-            }
+            queue::Effect::Settled { position, .. } => self.forget(position).await,
             queue::Effect::Gap { .. } => {
                 self.around.stats.gaps.fetch_add(1, Relaxed);
             }
             // Pausing is not reading, which `is_reading` decides; refusals are in the audit log.
             _ => {}
+        }
+    }
+
+    /// A replay is settled: delivered, or dead again under a letter of its own. One letter goes.
+    async fn forget(&mut self, position: u64) {
+        let Some(letters) = self.redriven.get_mut(&position) else { return };
+        let letter = letters.pop();
+        if letters.is_empty() {
+            self.redriven.remove(&position);
+        }
+        if let Some(id) = letter {
+            self.around.stats.dead_held.fetch_sub(1, Relaxed);
+            self.store(Job::Forget { tenant: self.tenant.clone(), id }).await;
         }
     }
 

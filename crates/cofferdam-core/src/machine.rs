@@ -8,7 +8,7 @@ use crate::{Now, TenantId};
 ///
 /// A machine owns no socket, file, thread, clock or random source. Its driver calls it, then
 /// carries out the effects, whose outcomes come back as later inputs. That makes every machine
-/// run under virtual time, from a seed, a million steps a second, and makes its isolation a
+/// run under virtual time, from a seed, and makes its isolation a
 /// property that a test can check (see [`Scoped`]).
 ///
 /// # Contract

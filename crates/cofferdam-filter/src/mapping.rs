@@ -55,10 +55,16 @@ pub(crate) struct Segment {
     pub(crate) type_segment: u16,
 }
 
-/// The text is not a mapping.
-#[derive(Debug, thiserror::Error)]
-#[error("not a mapping: {0}")]
-pub struct InvalidMapping(serde_json::Error);
+/// The text is not a mapping; this is where reading it stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a mapping at line {line} column {column}")]
+#[non_exhaustive]
+pub struct InvalidMapping {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+}
 
 impl Mapping {
     /// Reads a mapping.
@@ -67,7 +73,8 @@ impl Mapping {
     ///
     /// [`InvalidMapping`] with the line and column of what is wrong.
     pub fn parse(json: &str) -> Result<Self, InvalidMapping> {
-        serde_json::from_str(json).map_err(InvalidMapping)
+        serde_json::from_str(json)
+            .map_err(|error| InvalidMapping { line: error.line(), column: error.column() })
     }
 
     /// Genesys Cloud notifications: `{"topicName", "version", "eventBody", "metadata"}`.

@@ -4,8 +4,8 @@
 //! queues, audit log and cursor. Frames go in with the context of the connection that they came on;
 //! effects come out, each of them the tenant's own: deliver this, pause the reader, store that dead
 //! letter, append to the audit file, commit the cursor. It waits for nothing and touches nothing
-//! outside itself, so a driver can run thousands of them on a few threads, and a test can run years
-//! of them in a second.
+//! outside itself, so a driver can run many of them on a few threads, and a test can run them under
+//! virtual time.
 //!
 //! The crates that it composes are re-exported under short names and work without it; take those
 //! you need and wire them around your own transport. This crate opens no sockets (see

@@ -1,0 +1,10 @@
+//! What the documents say, held against the workspace: floors, crates, links, the attack table.
+
+#[cfg(test)]
+mod it {
+    mod attacks;
+    mod crates;
+    mod documents;
+    mod layering;
+    mod workspace;
+}
