@@ -6,10 +6,12 @@
 //! 8 to 16 for its index, so 32 to 40 bytes per event and nothing that grows. Expiry is paid by the
 //! check that finds an entry too old, so a check is O(1) amortised.
 //!
-//! A digest is SipHash-2-4 with 128 bits of output under a key of this tenant alone. Keyed, because
+//! A digest is SipHash-1-3 with 128 bits of output under a key of this tenant alone. Keyed, because
 //! the bytes are the sender's: with a public hash it could aim a colliding event at one that is to be
 //! swallowed, or fill one probe sequence. 128 bits, because a false "duplicate" is a lost event: for
-//! a window of a million events its chance is about 2^-108 per check.
+//! a window of a million events its chance is about 2^-108 per check. One round a word rather than
+//! two, as digests never leave the process and so give nobody anything to analyse; on a 1.6 KB event
+//! that is a third of a microsecond.
 //!
 //! Rejected: `std`'s `HashMap` (hashes the digest again, with a key from the operating system, and
 //! grows by doubling), Bloom and cuckoo filters (a false positive is a lost event), and one window
@@ -18,7 +20,7 @@
 use std::{fmt, hash::Hasher, time::Duration};
 
 use cofferdam_core::{Now, Scoped, TenantId};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Whether a tenant has shown some bytes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +209,7 @@ impl fmt::Debug for Deduplicator {
 }
 
 fn digest(key: &[u8; 16], bytes: &[u8]) -> u128 {
-    let mut hasher = SipHasher24::new_with_key(key);
+    let mut hasher = SipHasher13::new_with_key(key);
     hasher.write(bytes);
     hasher.finish128().as_u128()
 }

@@ -255,22 +255,8 @@ impl<'m> Build<'m> {
         Some(RouteId(u32::try_from(index).ok()?))
     }
 
-    fn finish(mut self, tenant: TenantId, organisation: Option<&str>) -> FilterGraph {
-        self.choose_access();
-        let mut unconditional = vec![Vec::new(); self.types.len()];
-        let mut postings = vec![Vec::new(); self.interner.len()];
-        for (index, rule) in self.rules.iter().enumerate() {
-            match rule.conditions.first() {
-                None => {
-                    rule.patterns
-                        .iter()
-                        .for_each(|p| unconditional[p.0 as usize].push(index as u32));
-                }
-                Some(access) => {
-                    access.iter().for_each(|class| postings[class.0 as usize].push(index as u32));
-                }
-            }
-        }
+    fn finish(self, tenant: TenantId, organisation: Option<&str>) -> FilterGraph {
+        let (by_pattern, by_class) = self.file();
         FilterGraph {
             tenant,
             targets: self.targets,
@@ -282,29 +268,32 @@ impl<'m> Build<'m> {
             organisation: self.organisation,
             own_organisation: organisation.map(|own| own.as_bytes().to_vec()),
             rules: self.rules,
-            unconditional,
-            postings,
+            by_pattern,
+            by_class,
         }
     }
 
-    /// Puts the condition whose most popular value the fewest rules name first in each rule.
-    fn choose_access(&mut self) {
-        let mut popularity = vec![0u32; self.interner.len()];
-        for class in
-            self.rules.iter().flat_map(|rule| rule.conditions.iter()).flat_map(|c| c.iter())
-        {
-            popularity[class.0 as usize] += 1;
+    /// Files each rule under its types or under the values of one condition, whichever's most
+    /// popular member the fewest rules name.
+    fn file(&self) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+        let mut types = vec![0u32; self.types.len()];
+        let mut values = vec![0u32; self.interner.len()];
+        for rule in &self.rules {
+            rule.patterns.iter().for_each(|pattern| types[pattern.0 as usize] += 1);
+            rule.conditions.iter().flatten().for_each(|class| values[class.0 as usize] += 1);
         }
-        for rule in &mut self.rules {
-            let cost = |any_of: &[Class]| {
-                let crowd = any_of.iter().map(|c| popularity[c.0 as usize]).max();
-                (crowd, any_of.len())
-            };
-            let best = (0..rule.conditions.len()).min_by_key(|&i| cost(&rule.conditions[i]));
-            if let Some(best) = best {
-                rule.conditions.swap(0, best);
+        let mut by_pattern = vec![Vec::new(); types.len()];
+        let mut by_class = vec![Vec::new(); values.len()];
+        for (index, rule) in (0..).zip(&self.rules) {
+            let crowd = |any_of: &[Class]| any_of.iter().map(|c| values[c.0 as usize]).max();
+            let best = rule.conditions.iter().min_by_key(|any_of| (crowd(any_of), any_of.len()));
+            let by_type = rule.patterns.iter().map(|p| types[p.0 as usize]).max();
+            match best.filter(|any_of| crowd(any_of) < by_type) {
+                Some(any_of) => any_of.iter().for_each(|c| by_class[c.0 as usize].push(index)),
+                None => rule.patterns.iter().for_each(|p| by_pattern[p.0 as usize].push(index)),
             }
         }
+        (by_pattern, by_class)
     }
 }
 

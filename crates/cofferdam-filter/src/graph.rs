@@ -4,8 +4,8 @@
 //! that no path leads into; turn each watched value into its class (a small number, or nothing if
 //! no rule names the value); then look only at rules that one of those classes points to.
 //!
-//! A rule is filed under the values of one of its conditions, the one whose values the fewest rules
-//! share (its *access condition*); its other conditions are checked against the classes that the
+//! A rule is filed under whatever the fewest rules share: its event types, or the values of one of
+//! its conditions. All that it is not filed under is checked against the types and classes that the
 //! event was seen to hold. A million rules on a million queues therefore cost an event what one
 //! rule costs: its own queue's class leads to one rule. Filing by a fixed order of fields instead
 //! makes every rule that shares a popular first value a candidate; that is where other matchers
@@ -44,16 +44,16 @@ pub struct FilterGraph {
     pub(crate) organisation: Vec<Field>,
     pub(crate) own_organisation: Option<Vec<u8>>,
     pub(crate) rules: Vec<Rule>,
-    /// By pattern: rules without conditions.
-    pub(crate) unconditional: Vec<Vec<u32>>,
+    /// By pattern: the rules filed under it.
+    pub(crate) by_pattern: Vec<Vec<u32>>,
     /// By class: the rules filed under it.
-    pub(crate) postings: Vec<Vec<u32>>,
+    pub(crate) by_class: Vec<Vec<u32>>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub(crate) patterns: Box<[PatternId]>,
-    /// Each condition is the classes of which one must be seen; the access condition is first.
+    /// Each condition is the classes of which one must be seen.
     pub(crate) conditions: Box<[Box<[Class]>]>,
     pub(crate) route: RouteId,
 }
@@ -213,25 +213,18 @@ impl FilterGraph {
         let Scratch {
             event, patterns, classes, rules, seen_classes, seen_patterns, routes, ..
         } = scratch;
-        for pattern in seen_patterns.iter() {
-            let unconditional = &self.unconditional[pattern.0 as usize];
-            routes.extend(unconditional.iter().map(|&rule| self.rules[rule as usize].route));
-        }
-        for class in seen_classes.iter() {
-            for &index in &self.postings[class.0 as usize] {
-                if core::mem::replace(&mut rules[index as usize], *event) == *event {
-                    continue;
-                }
-                let rule = &self.rules[index as usize];
-                let holds = rule.patterns.iter().any(|p| patterns[p.0 as usize] == *event)
-                    && rule
-                        .conditions
-                        .iter()
-                        .skip(1)
-                        .all(|any_of| any_of.iter().any(|c| classes[c.0 as usize] == *event));
-                if holds {
-                    routes.push(rule.route);
-                }
+        let by_pattern = seen_patterns.iter().flat_map(|p| &self.by_pattern[p.0 as usize]);
+        let by_class = seen_classes.iter().flat_map(|c| &self.by_class[c.0 as usize]);
+        for &index in by_pattern.chain(by_class) {
+            if core::mem::replace(&mut rules[index as usize], *event) == *event {
+                continue;
+            }
+            let rule = &self.rules[index as usize];
+            let seen = |class: &Class| classes[class.0 as usize] == *event;
+            let holds = rule.patterns.iter().any(|p| patterns[p.0 as usize] == *event)
+                && rule.conditions.iter().all(|any_of| any_of.iter().any(seen));
+            if holds {
+                routes.push(rule.route);
             }
         }
         routes.sort_unstable();

@@ -91,6 +91,7 @@ fn write_i64(value: i64, out: &mut Vec<u8>) {
 /// Reads the number at `at`: the number, and where the byte after it stands.
 ///
 /// RFC 8259 section 6: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
+#[inline(always)]
 pub(crate) fn scan(bytes: &[u8], at: usize) -> Result<(Number<'_>, usize), Fault> {
     let start = at;
     let mut at = at + usize::from(bytes.get(at) == Some(&b'-'));

@@ -60,6 +60,7 @@ impl<'a> Text<'a> {
 /// character, and a carry-free comparison finds the first that is (the technique of "Determine if
 /// a word has a byte less than n", Anderson, "Bit Twiddling Hacks"). A false alarm, which the
 /// borrow in those formulas can cause only above a true hit, costs nothing as the first hit is exact.
+#[inline(always)]
 pub(crate) fn scan(bytes: &[u8], at: usize) -> Result<(Text<'_>, usize), Fault> {
     let start = at;
     let mut at = at;

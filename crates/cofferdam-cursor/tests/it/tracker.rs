@@ -106,16 +106,16 @@ impl Rig {
 #[test]
 fn commits_only_what_is_settled_without_a_hole() {
     let mut rig = Rig::new(LIMITS);
-    assert_eq!(rig.open(0..5).settle([4, 1, 2]).flushed(), []);
+    assert_eq!(rig.open(0..5).settle([4, 1, 2]).flushed(), [0_u64; 0]);
     assert_eq!(rig.settle([0]).flushed(), [3]);
     assert_eq!(rig.settle([3]).flushed(), [5]);
-    assert_eq!(rig.flushed(), [], "nothing new, nothing written");
+    assert_eq!(rig.flushed(), [0_u64; 0], "nothing new, nothing written");
 }
 
 #[test]
 fn commits_when_enough_events_have_gathered() {
     let mut rig = Rig::new(TrackerLimits { commit_every: 4, ..LIMITS });
-    assert_eq!(rig.open(0..10).settle(0..3).committed(), []);
+    assert_eq!(rig.open(0..10).settle(0..3).committed(), [0_u64; 0]);
     assert_eq!(rig.settle([3]).committed(), [4]);
     assert_eq!(rig.settle(4..10).committed(), [8]);
 }
@@ -127,9 +127,9 @@ fn commits_when_enough_time_has_passed() {
     assert_eq!(rig.tracker.poll_timeout(), Some(rig.now.after(LIMITS.commit_after)));
     rig.now = Now::from_millis(60, 5_000);
     rig.settle([1]);
-    assert_eq!(rig.at(109).committed(), [], "not before it is due");
+    assert_eq!(rig.at(109).committed(), [0_u64; 0], "not before it is due");
     assert_eq!(rig.at(110).committed(), [2], "counted from the first uncommitted position");
-    assert_eq!(rig.at(10_000).committed(), [], "a spurious timeout changes nothing");
+    assert_eq!(rig.at(10_000).committed(), [0_u64; 0], "a spurious timeout changes nothing");
     assert_eq!(rig.tracker.poll_timeout(), None);
 }
 
@@ -169,7 +169,7 @@ fn a_restart_goes_on_where_the_store_stands_and_fences_the_previous_owner() {
 fn what_was_committed_before_the_restart_is_not_owed_again() {
     let cursor = Cursor::new(stream("a", "calls"), Epoch(1), 10);
     let mut rig = Rig::resume(LIMITS, &cursor);
-    assert_eq!(rig.open(7..12).flushed(), []);
+    assert_eq!(rig.open(7..12).flushed(), [0_u64; 0]);
     assert_eq!(rig.tracker.outstanding(), 2);
     assert_eq!(rig.settle(7..12).flushed(), [12]);
 }
@@ -185,8 +185,8 @@ fn an_event_opened_twice_is_owed_until_it_is_settled() {
 #[test]
 fn settling_what_was_never_opened_changes_nothing() {
     let mut rig = Rig::new(LIMITS);
-    assert_eq!(rig.settle([0, 1, 63, 64, u64::MAX]).flushed(), []);
-    assert_eq!(rig.open([0]).settle([64, 128, u64::MAX]).flushed(), []);
+    assert_eq!(rig.settle([0, 1, 63, 64, u64::MAX]).flushed(), [0_u64; 0]);
+    assert_eq!(rig.open([0]).settle([64, 128, u64::MAX]).flushed(), [0_u64; 0]);
     assert_eq!(rig.tracker.outstanding(), 1, "nor does what shares its place in the window");
 }
 
@@ -240,7 +240,7 @@ fn a_gap_of_any_size_costs_no_more_than_the_window() {
     rig.open(0..3).gap(1, u64::MAX);
     assert_eq!(rig.settle([0]).flushed(), [u64::MAX]);
     rig.open([u64::MAX]).settle([u64::MAX]).gap(0, u64::MAX).gap(u64::MAX, u64::MAX);
-    assert_eq!(rig.flushed(), [], "there is no position after the last");
+    assert_eq!(rig.flushed(), [0_u64; 0], "there is no position after the last");
 }
 
 /// In sparse numbers a gap far ahead says nothing of what lies before it.
@@ -256,14 +256,14 @@ fn a_gap_ahead_does_not_carry_the_cursor_over_what_may_still_come() {
 #[test]
 fn a_full_window_stalls_and_lets_nothing_past() {
     let mut rig = Rig::new(LIMITS);
-    assert_eq!(rig.open(0..64).stalls(), []);
+    assert_eq!(rig.open(0..64).stalls(), [0_u64; 0]);
     assert!(!rig.tracker.has_room(64));
     assert_eq!(rig.open([64, 65, 66]).stalls(), [64, 64, 64]);
     rig.settle(0..64);
     assert_eq!(rig.open([66]).stalls(), [64], "there is room again, but 64 and 65 are missing");
     assert_eq!(rig.settle([66]).flushed(), [64]);
     assert!(rig.tracker.has_room(64) && !rig.tracker.has_room(65));
-    assert_eq!(rig.open(64..67).stalls(), []);
+    assert_eq!(rig.open(64..67).stalls(), [0_u64; 0]);
     assert_eq!(rig.settle(64..67).flushed(), [67]);
 }
 
@@ -273,7 +273,7 @@ fn a_gap_over_the_stalled_position_ends_the_stall() {
     rig.open(0..65).gap(64, 70);
     rig.effects.clear();
     assert_eq!(rig.settle(0..64).flushed(), [70]);
-    assert_eq!(rig.open([70]).stalls(), []);
+    assert_eq!(rig.open([70]).stalls(), [0_u64; 0]);
 }
 
 #[test]
