@@ -111,7 +111,8 @@ impl Default for Settings {
             dedup: Duration::from_secs(30),
             plain: false,
             drain: Duration::from_secs(5),
-            queue: QueueSettings { capacity: 10_000, high: 7_500, low: 5_000 },
+            // Smaller than the library's, so that the slow consumer's tenant is soon seen to pause.
+            queue: QueueSettings { capacity: 2_000, high: 1_500, low: 1_000 },
             throttle: None,
             faults: Faults {
                 resets_per_minute: 12.0,

@@ -27,8 +27,8 @@ use crate::{issuer::Issuer, stats::Stats};
 
 /// The queue that demo consumers read.
 pub(crate) const QUEUE: &str = "queue://events";
-/// The slow consumer takes no more than a hundred events a second.
-const SLOW_PAUSE: Duration = Duration::from_millis(10);
+/// The slow consumer takes no more than fifty events a second.
+const SLOW_PAUSE: Duration = Duration::from_millis(20);
 /// How many events the slow consumer, who always finds another one waiting, acknowledges at once.
 const SLOW_BATCH: u32 = 25;
 

@@ -69,7 +69,9 @@ async fn run(settings: Settings) -> Result<bool, String> {
     println!("console    {}", gateway.console_address());
     println!("consumers  ws://{}/stream?queue={}", gateway.consumers, demo::QUEUE);
     println!("data       {}", settings.data.display());
-    println!("Ctrl-C drains, commits and proves the run; a second one does not wait for consumers.\n");
+    println!(
+        "Ctrl-C drains, commits and proves the run; a second one does not wait for consumers.\n"
+    );
 
     let began = time::Instant::now();
     let table = tokio::spawn(table::show(Arc::clone(&gateway.stats), settings.plain));

@@ -54,6 +54,9 @@ pub(crate) enum Done {
 /// How many jobs are written together at most.
 const BATCH: usize = 1_024;
 
+/// The thread; it ends in an error if the store could not be written for too long.
+pub(crate) type StorageThread = JoinHandle<Result<(), String>>;
+
 /// The data folder.
 pub(crate) struct Storage {
     folder: PathBuf,
@@ -113,7 +116,7 @@ impl Storage {
     pub(crate) fn start(
         &self,
         tenants: &[TenantId],
-    ) -> io::Result<(mpsc::Sender<Job>, JoinHandle<Result<(), String>>)> {
+    ) -> io::Result<(mpsc::Sender<Job>, StorageThread)> {
         let mut files = BTreeMap::new();
         for tenant in tenants {
             let append = |path: PathBuf| OpenOptions::new().create(true).append(true).open(path);

@@ -1,6 +1,6 @@
 //! The live table: redrawn in place on a terminal, plain lines elsewhere.
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{cmp::Reverse, io::IsTerminal, sync::Arc, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time;
@@ -39,9 +39,7 @@ async fn show_table(stats: &Stats) {
     loop {
         ticks.tick().await;
         let mut snapshot = stats.snapshot();
-        snapshot
-            .tenants
-            .sort_by(|a, b| (b.queue.depth, b.received).cmp(&(a.queue.depth, a.received)));
+        snapshot.tenants.sort_by_key(|tenant| Reverse((tenant.queue.depth, tenant.received)));
         let header = format!(
             "{:24} {:>8} {:>8} {:>9} {:>9} {:>8} {:>7} {:>6} {:>6}",
             "tenant", "in/s", "out/s", "received", "delivered", "queue", "refused", "dead", "state"

@@ -427,7 +427,8 @@ async fn a_recording_is_sent_as_it_is() {
 
     let source = Source::Replay(folder.path().into());
     let upstream = started(UpstreamConfig { source, limit: None, ..config() }, 0).await;
-    let names: Vec<_> = upstream.tenants().iter().map(|one| one.name().to_owned()).collect();
+    let names: Vec<_> =
+        upstream.tenants().iter().map(|one| one.organisation().to_owned()).collect();
     assert_eq!(names, ["acme", "Odd One"]);
     assert_eq!(read(&mut connected(&upstream, 0).await, 5).await, lines);
     let odd = next(&mut connected(&upstream, 1).await).await.unwrap();

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod front_page;
     mod matching;
     mod reference;
     mod refusals;

@@ -1,5 +1,19 @@
 //! Fuzz bodies: what each fuzz target runs on its input, here so that tests replay the corpora too.
+//!
+//! A body is made of assertions and panics where one fails. Bodies are pure functions of their
+//! input, so that a finding is its bytes and nothing else.
 
 mod cursor;
+mod document;
+mod filter;
+mod matcher;
+mod redact;
+mod source;
+mod token;
+mod tree;
 
 pub use cursor::cursor;
+pub use filter::filter;
+pub use matcher::{Matcher, Rule};
+pub use redact::redact;
+pub use token::token;

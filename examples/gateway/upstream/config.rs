@@ -51,7 +51,8 @@ pub(crate) enum Source {
     /// Made up as they are needed. The profile's control frames are left out, since every socket
     /// has its own; its duplicates and late events are those of [`Faults`].
     Generator(Profile),
-    /// Recorded frames (see [`super::replay`]), sent as they are and in order.
+    /// Recorded frames (see [`super::replay`]), sent as they are and in order; begun again until the
+    /// limit is reached, if that is higher than their number.
     Replay(PathBuf),
 }
 

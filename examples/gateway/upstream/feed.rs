@@ -47,8 +47,12 @@ pub(super) enum Taken {
 /// Where a feed's events come from.
 #[derive(Debug)]
 pub(super) enum Events {
-    Made { stream: TenantStream, scratch: Vec<u8> },
-    Recorded(std::vec::IntoIter<Frame>),
+    Made {
+        stream: TenantStream,
+        scratch: Vec<u8>,
+    },
+    /// Begun again at its end; what is planned says how often.
+    Recorded(std::iter::Cycle<std::vec::IntoIter<Frame>>),
 }
 
 /// One tenant's events.

@@ -175,12 +175,13 @@ fn recorded(
     let all: u64 = counts.iter().sum();
     let weights: Vec<f64> = counts.iter().map(|count| *count as f64 / all as f64).collect();
     let planned = match config.limit {
-        Some(limit) if limit < all => share_out(limit, &weights),
-        _ => counts,
+        Some(limit) => share_out(limit, &weights),
+        None => counts,
     };
     let tenant = |(index, one): (usize, replay::Recording)| {
         let pace = Pace::new(config.rate, config.faults.burst, index, weights[index]);
-        let feed = Feed::new(Events::Recorded(one.frames.into_iter()), pace, Some(planned[index]));
+        let feed =
+            Feed::new(Events::Recorded(one.frames.into_iter().cycle()), pace, Some(planned[index]));
         Arc::new(UpstreamTenant::new(config.seed, one.id, one.name, None, feed))
     };
     Ok(recordings.into_iter().enumerate().map(tenant).collect())

@@ -128,11 +128,6 @@ impl UpstreamTenant {
         &self.id
     }
 
-    /// What the recording calls the tenant; the id, if events are generated.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The platform's own id of the tenant: what bodies name as `organizationId`. A recording's
     /// tenants go by their names.
     pub(crate) fn organisation(&self) -> &str {

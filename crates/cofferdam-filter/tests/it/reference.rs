@@ -1,9 +1,8 @@
 //! The graph beside a slow, obvious matcher over `serde_json::Value`, on random rules and events.
 
-use std::collections::BTreeMap;
-
 use cofferdam_core::pipeline::{Filter, Verdict};
 use cofferdam_filter::{Compiler, Mapping, Scratch, SubscriptionDocument};
+use cofferdam_sim::fuzz::{Matcher, Rule};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -37,12 +36,6 @@ fn event() -> impl Strategy<Value = Value> {
     )
 }
 
-#[derive(Debug, Clone)]
-struct Rule {
-    pattern: String,
-    filters: BTreeMap<String, Vec<Value>>,
-}
-
 fn rule() -> impl Strategy<Value = Rule> {
     let wanted = prop_oneof![
         Just(json!("x")),
@@ -64,41 +57,6 @@ fn rule() -> impl Strategy<Value = Rule> {
         .prop_map(|(pattern, filters)| Rule { pattern, filters })
 }
 
-fn fits(pattern: &[&str], kind: &[&str]) -> bool {
-    match (pattern, kind) {
-        ([], []) => true,
-        ([">"], [_, ..]) => true,
-        ([p, pattern @ ..], [k, kind @ ..]) => (*p == "*" || p == k) && fits(pattern, kind),
-        _ => false,
-    }
-}
-
-/// Arrays are transparent, everywhere.
-fn values_at<'v>(value: &'v Value, path: &[&str], found: &mut Vec<&'v Value>) {
-    match (value, path) {
-        (Value::Array(items), _) => items.iter().for_each(|item| values_at(item, path, found)),
-        (Value::Object(members), [name, path @ ..]) => {
-            if let Some(member) = members.get(*name) {
-                values_at(member, path, found);
-            }
-        }
-        (Value::Object(_), []) => {}
-        (scalar, []) => found.push(scalar),
-        _ => {}
-    }
-}
-
-fn matches(rule: &Rule, event: &Value) -> bool {
-    let pattern: Vec<&str> = rule.pattern.split('.').collect();
-    let kind: Vec<&str> = event["kind"].as_str().unwrap().split('.').collect();
-    fits(&pattern, &kind)
-        && rule.filters.iter().all(|(key, wanted)| {
-            let mut found = Vec::new();
-            values_at(event, &key.split('.').collect::<Vec<_>>(), &mut found);
-            found.iter().any(|value| wanted.contains(value))
-        })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
@@ -106,22 +64,17 @@ proptest! {
         rules in prop::collection::vec(rule(), 0..12),
         events in prop::collection::vec(event(), 1..6),
     ) {
-        let subscriptions: Vec<Value> = rules.iter().enumerate().map(|(n, rule)| json!({
-            "eventType": rule.pattern, "filters": rule.filters, "targetQueue": format!("queue://{n}"),
-        })).collect();
-        let document = json!({"tenantId": "acme", "subscriptions": subscriptions}).to_string();
-        let document = SubscriptionDocument::parse(document.as_bytes()).unwrap();
+        let matcher = Matcher::new("kind", rules);
+        let document = SubscriptionDocument::parse(matcher.document("acme").as_bytes()).unwrap();
         let graph = Compiler::new([1; 16]).compile(&document, &Mapping::generic(&["kind"]), None).unwrap();
         let mut scratch = Scratch::default();
         for event in &events {
-            let expected: Vec<u32> =
-                (0..rules.len()).filter(|&n| matches(&rules[n], event)).map(|n| n as u32).collect();
             let found: Vec<u32> = match graph.filter(event.to_string().as_bytes(), &mut scratch) {
                 Verdict::Matched(routes) => routes.iter().map(|route| route.0).collect(),
                 Verdict::Unmatched => Vec::new(),
                 Verdict::Refused(reason) => panic!("{reason}: {event}"),
             };
-            prop_assert_eq!(&found, &expected, "{}", event);
+            prop_assert_eq!(found, matcher.routes(event), "{}", event);
         }
     }
 }

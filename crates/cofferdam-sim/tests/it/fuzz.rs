@@ -1,6 +1,49 @@
-//! The fuzz bodies on random data: a few seconds' worth without a fuzzer.
+//! The fuzz bodies without a fuzzer: on their seed corpora, and on a few seconds' worth of random data.
+#![expect(clippy::disallowed_methods, reason = "corpora are files")]
+
+use std::{fs, path::Path};
 
 use cofferdam_sim::{fuzz, rng};
+
+/// Runs a body on every seed of its corpus, and not on what a fuzzer has left beside them, which it
+/// names by 40 hexadecimal digits.
+fn replay(target: &str, body: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let entries = fs::read_dir(&corpus).unwrap_or_else(|_| panic!("no corpus of {target}"));
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.file_name().is_some_and(|name| name.len() != 40));
+    files.sort();
+    assert!(!files.is_empty(), "the corpus of {target} is empty");
+    for file in files {
+        eprintln!("replaying {}", file.display());
+        body(&fs::read(file).unwrap());
+    }
+}
+
+/// Runs a body on random data, as often as `runs`.
+fn random(what: &str, seed: u64, runs: u32, body: fn(&[u8])) {
+    let mut rng = rng::seeded(what, seed);
+    for _ in 0..runs {
+        let data: Vec<u8> = (0..rng.usize(..200)).map(|_| rng.u8(..)).collect();
+        body(&data);
+    }
+}
+
+#[test]
+fn every_corpus_replays() {
+    replay("token", fuzz::token);
+    replay("filter", fuzz::filter);
+    replay("redact", fuzz::redact);
+    replay("cursor", fuzz::cursor);
+}
+
+/// A01 to A14, F01 to F06, R01 to R03.
+#[test]
+fn bodies_withstand_random_data() {
+    random("token", 17, 500, fuzz::token);
+    random("filter", 18, 5_000, fuzz::filter);
+    random("redact", 19, 2_000, fuzz::redact);
+}
 
 /// C01, promise 9.
 #[test]

@@ -39,9 +39,10 @@ impl Load {
         Self::new(&format!("{name}, {rate:.0}/s"), &["--rate", &format!("{rate:.0}")])
     }
 
-    /// Recorded events, again and again.
+    /// Recorded events, again and again: without a limit a recording ends by itself.
     pub(crate) fn replay(name: &str) -> Self {
-        Self { replay: true, ..Self::new(name, &["--calm", "--no-dedup", "--rate", "max"]) }
+        let args = ["--calm", "--no-dedup", "--rate", "max", "--limit", "1000000000"];
+        Self { replay: true, ..Self::new(name, &args) }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Putting the parts together: one folder, one key, one verifier, and a compartment for each tenant.
 
+mod world;
+
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     num::NonZeroU32,
     path::Path,
@@ -9,22 +10,20 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64},
     },
-    thread::JoinHandle,
     time::Duration,
 };
 
 use cofferdam::{
     Compartment, Parts,
     audit::{self, CommitmentKey, Log, Origin, SigningKey, Stored, VerifyingKey},
-    auth::{IssuerConfig, KeyRing, Verifier},
+    auth::KeyRing,
     core::{Authority, Epoch, Now, TenantId},
     cursor::{Cursor, DedupKey, Deduplicator, StreamId, Tracker, TrackerLimits},
     filter::{Compiler, Mapping},
     queue::{LaneConfig, Queues, QueuesConfig, TokenBucket, dead_letter::TenantSeal},
     redact::{Policy, PolicyLimits, RedactionKey},
 };
-use cofferdam_sim::generator::Profile;
-use cofferdam_tokio::{Clock, JwksClient, random_bytes};
+use cofferdam_tokio::{Clock, random_bytes};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -34,15 +33,15 @@ use tokio::{
 use crate::{
     config::Settings,
     control::{Control, ControlledTenant, router},
-    demo::{self, Consumer, Ownership},
-    issuer::{AUDIENCE, Issuer},
+    demo,
+    issuer::Issuer,
     keys::DeploymentKey,
     link::Link,
     sessions::{self, Doorkeeper},
     stats::Stats,
-    storage::{Job, Storage, letter_count},
-    tenant::{self, Phase, Surroundings},
-    upstream::{self, Source, Upstream, UpstreamConfig, UpstreamTenant},
+    storage::{Job, Storage, StorageThread, letter_count},
+    tenant::{self, Command, Phase, Surroundings},
+    upstream::{Upstream, UpstreamTenant},
 };
 
 /// The upstream stream's name within each tenant.
@@ -58,8 +57,43 @@ pub(crate) struct Gateway {
     pub(crate) tenants: Vec<task::JoinHandle<()>>,
     pub(crate) storage: Arc<Storage>,
     pub(crate) storage_jobs: mpsc::Sender<Job>,
-    pub(crate) storage_thread: JoinHandle<Result<(), String>>,
+    pub(crate) storage_thread: StorageThread,
     pub(crate) log_keys: Vec<(TenantId, VerifyingKey)>,
+}
+
+/// One tenant's task, and how to reach it.
+struct RunningTenant {
+    id: TenantId,
+    organisation: String,
+    log_key: VerifyingKey,
+    commands: mpsc::Sender<Command>,
+    task: task::JoinHandle<()>,
+}
+
+/// What connects the tasks.
+struct Wires {
+    issuer: Arc<Issuer>,
+    keys: Arc<KeyRing>,
+    storage_jobs: mpsc::Sender<Job>,
+    stats: Arc<Stats>,
+    phase: watch::Receiver<Phase>,
+    http: reqwest::Client,
+    /// Numbers connections, upstream and downstream alike.
+    connections: Arc<AtomicU64>,
+}
+
+impl Wires {
+    fn doorkeeper(&self, tenants: &[RunningTenant], clock: Clock) -> Doorkeeper {
+        let inboxes = tenants.iter().map(|one| (one.id.clone(), one.commands.clone()));
+        Doorkeeper {
+            keys: Arc::clone(&self.keys),
+            clock,
+            tenants: inboxes.collect(),
+            stats: Arc::clone(&self.stats),
+            connections: Arc::clone(&self.connections),
+            phase: self.phase.clone(),
+        }
+    }
 }
 
 /// What all tenants' setups share.
@@ -85,108 +119,42 @@ impl Gateway {
         let console = bind(settings.listen, "--listen").await?;
         let door = bind(settings.consumers, "--consumers").await?;
         let (control, consumers) = (address(&console)?, address(&door)?);
-        let storage = Arc::new(Storage::open(&settings.data)?);
-        let root = DeploymentKey::load(&settings.data)
-            .map_err(|error| format!("the data folder's key cannot be used: {error}"))?;
-        let upstream = start_upstream(settings).await?;
-        let ownership = ownership(settings).await?;
+        let shared = Shared::open(settings)?;
+        let upstream = world::start_upstream(settings).await?;
+        let ownership = world::ownership(settings).await?;
         let ids: Vec<TenantId> =
             upstream.tenants().iter().map(|tenant| tenant.id().clone()).collect();
         let stats = Arc::new(Stats::new(ids.iter().cloned()));
-        let clock = Clock::start();
-        let shared = Shared {
-            settings,
-            clock,
-            authority: Authority::new(random_bytes()),
-            storage: Arc::clone(&storage),
-            mapping: demo::mapping(settings.replay.is_some()),
-            hash_key: random_bytes(),
-            redaction: RedactionKey::new(root.derive("redaction", None), 1),
-            seal: Arc::new(TenantSeal::new(root.derive("seal", None))),
-            dedup: DedupKey::new(random_bytes()),
-            root,
-        };
 
         // Compartments first: they verify the stored logs before anything is appended to them.
-        let mut compartments = Vec::new();
-        for tenant in upstream.tenants() {
-            compartments.push(shared.compartment(tenant, clock.now())?);
-        }
-        let (storage_jobs, storage_thread) = storage
+        let now = shared.clock.now();
+        let compartments = upstream.tenants().iter().map(|tenant| shared.compartment(tenant, now));
+        let compartments = compartments.collect::<Result<Vec<_>, _>>()?;
+        let (storage_jobs, storage_thread) = shared
+            .storage
             .start(&ids)
             .map_err(|error| format!("the data folder cannot be written: {error}"))?;
-        let (issuer, keys) = trust(&upstream, &shared).await?;
+        let (issuer, keys) = world::trust(&upstream, &shared).await?;
+        let http = reqwest::Client::builder().no_proxy().build();
+        let http = http.map_err(|error| format!("no http client: {error}"))?;
         let connections = Arc::new(AtomicU64::new(1));
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(|error| format!("no http client: {error}"))?;
-
-        let mut commands = BTreeMap::new();
-        let mut controlled = BTreeMap::new();
-        let mut tenants = Vec::new();
-        let mut log_keys = Vec::new();
-        for (tenant, (compartment, log_key, resumed)) in upstream.tenants().iter().zip(compartments)
-        {
-            let (link_events, links) = mpsc::channel(2);
-            let (command, inbox) = mpsc::channel(1_024);
-            let around =
-                shared.surroundings(tenant, (&log_key, resumed), &storage_jobs, &stats, &phase)?;
-            tenants.push(tokio::spawn(tenant::run(compartment, around, links, inbox)));
-            let link = Link {
-                tenant: tenant.id().clone(),
-                upstream: upstream.addr().to_string(),
-                token: tenant.token().to_owned(),
-                topics: tenant.topics(),
-                issuer: Arc::clone(&issuer),
-                keys: Arc::clone(&keys),
-                clock,
-                http: http.clone(),
-                connections: Arc::clone(&connections),
-            };
-            tokio::spawn(link.run(link_events));
-            let organisation = tenant.organisation().to_owned();
-            controlled.insert(
-                tenant.id().clone(),
-                ControlledTenant { organisation, commands: command.clone() },
-            );
-            commands.insert(tenant.id().clone(), command);
-            log_keys.push((tenant.id().clone(), log_key));
-        }
-        let doorkeeper = Doorkeeper {
-            keys,
-            clock,
-            tenants: commands,
-            stats: Arc::clone(&stats),
-            connections,
-            phase,
-        };
-        tokio::spawn(sessions::serve(door, Arc::new(doorkeeper)));
-        start_consumers(settings, &upstream, consumers, &issuer, &stats, ownership);
-        let operator_token = hex(&random_bytes::<16>());
-        let api = Control {
-            operator_token: operator_token.clone(),
-            tenants: controlled,
-            mapping: shared.mapping.clone(),
-            hash_key: shared.hash_key,
-            redaction: RedactionKey::new(shared.root.derive("redaction", None), 1),
-            seal: Arc::clone(&shared.seal),
-            storage: Arc::clone(&storage),
-            stats: Arc::clone(&stats),
-            ready: AtomicBool::new(true),
-            versions: AtomicU64::new(1),
-        };
-        let app = router(Arc::new(api));
-        tokio::spawn(async move { axum::serve(console, app).await });
+        let wires = Wires { issuer, keys, storage_jobs, stats, phase, http, connections };
+        let tenants = shared.run_tenants(&upstream, compartments, &wires)?;
+        tokio::spawn(sessions::serve(door, Arc::new(wires.doorkeeper(&tenants, shared.clock))));
+        world::start_consumers(settings, &upstream, consumers, &wires, ownership);
+        let (operator_token, api) = shared.control(&tenants, &wires);
+        tokio::spawn(async move { axum::serve(console, router(Arc::new(api))).await });
+        let (tasks, log_keys) =
+            tenants.into_iter().map(|one| (one.task, (one.id, one.log_key))).unzip();
         Ok(Self {
             control,
             consumers,
             operator_token,
-            stats,
+            stats: wires.stats,
             upstream,
-            tenants,
-            storage,
-            storage_jobs,
+            tenants: tasks,
+            storage: shared.storage,
+            storage_jobs: wires.storage_jobs,
             storage_thread,
             log_keys,
         })
@@ -198,7 +166,80 @@ impl Gateway {
     }
 }
 
-impl Shared<'_> {
+impl<'s> Shared<'s> {
+    /// Opens the data folder and makes or derives every key.
+    fn open(settings: &'s Settings) -> Result<Self, String> {
+        let storage = Arc::new(Storage::open(&settings.data)?);
+        let root = DeploymentKey::load(&settings.data)
+            .map_err(|error| format!("the data folder's key cannot be used: {error}"))?;
+        Ok(Self {
+            settings,
+            clock: Clock::start(),
+            authority: Authority::new(random_bytes()),
+            storage,
+            mapping: demo::mapping(settings.replay.is_some()),
+            hash_key: random_bytes(),
+            redaction: RedactionKey::new(root.derive("redaction", None), 1),
+            seal: Arc::new(TenantSeal::new(root.derive("seal", None))),
+            dedup: DedupKey::new(random_bytes()),
+            root,
+        })
+    }
+
+    /// Starts each tenant's task and link.
+    fn run_tenants(
+        &self,
+        upstream: &Upstream,
+        compartments: Vec<(Compartment, VerifyingKey, bool)>,
+        wires: &Wires,
+    ) -> Result<Vec<RunningTenant>, String> {
+        let mut running = Vec::with_capacity(compartments.len());
+        for (tenant, (compartment, log_key, resumed)) in upstream.tenants().iter().zip(compartments)
+        {
+            let (link_events, links) = mpsc::channel(2);
+            let (commands, inbox) = mpsc::channel(1_024);
+            let around = self.surroundings(tenant, (&log_key, resumed), wires)?;
+            let task = tokio::spawn(tenant::run(compartment, around, links, inbox));
+            let link = Link {
+                tenant: tenant.id().clone(),
+                upstream: upstream.addr().to_string(),
+                token: tenant.token().to_owned(),
+                topics: tenant.topics(),
+                issuer: Arc::clone(&wires.issuer),
+                keys: Arc::clone(&wires.keys),
+                clock: self.clock,
+                http: wires.http.clone(),
+                connections: Arc::clone(&wires.connections),
+            };
+            tokio::spawn(link.run(link_events));
+            let (id, organisation) = (tenant.id().clone(), tenant.organisation().to_owned());
+            running.push(RunningTenant { id, organisation, log_key, commands, task });
+        }
+        Ok(running)
+    }
+
+    /// The control API, and the token that opens it.
+    fn control(&self, tenants: &[RunningTenant], wires: &Wires) -> (String, Control) {
+        let operator_token = hex(&random_bytes::<16>());
+        let controlled = tenants.iter().map(|one| {
+            let (organisation, commands) = (one.organisation.clone(), one.commands.clone());
+            (one.id.clone(), ControlledTenant { organisation, commands })
+        });
+        let api = Control {
+            operator_token: operator_token.clone(),
+            tenants: controlled.collect(),
+            mapping: self.mapping.clone(),
+            hash_key: self.hash_key,
+            redaction: RedactionKey::new(self.root.derive("redaction", None), 1),
+            seal: Arc::clone(&self.seal),
+            storage: Arc::clone(&self.storage),
+            stats: Arc::clone(&wires.stats),
+            ready: AtomicBool::new(true),
+            versions: AtomicU64::new(1),
+        };
+        (operator_token, api)
+    }
+
     fn compartment(
         &self,
         tenant: &UpstreamTenant,
@@ -283,8 +324,10 @@ impl Shared<'_> {
         let signer = SigningKey::from_seed(origin.clone(), &self.root.derive("audit", Some(id)));
         let log_key = signer.verifying_key().clone();
         let commitments = CommitmentKey::derive(&self.root.derive("commitment", Some(id)), &origin);
-        let config =
-            audit::Config::new(id.clone(), signer, commitments, epoch).with_max_waiting(65_536);
+        // Many tenants share a disk: fewer, larger batches than the default's.
+        let config = audit::Config::new(id.clone(), signer, commitments, epoch)
+            .with_max_waiting(65_536)
+            .with_flush_after(Duration::from_millis(25));
         self.storage.publish_key(id, &log_key).map_err(|error| about(error.to_string()))?;
         let (leaf_file, checkpoint_file) =
             (self.storage.leaf_file(id), self.storage.checkpoint_file(id));
@@ -304,13 +347,11 @@ impl Shared<'_> {
         &self,
         tenant: &UpstreamTenant,
         (log_key, resumed): (&VerifyingKey, bool),
-        storage: &mpsc::Sender<Job>,
-        stats: &Stats,
-        phase: &watch::Receiver<Phase>,
+        wires: &Wires,
     ) -> Result<Surroundings, String> {
         use std::sync::atomic::Ordering::Relaxed;
         let id = tenant.id();
-        let stats = stats.tenant(id.as_str()).cloned().ok_or("a tenant without numbers")?;
+        let stats = wires.stats.tenant(id.as_str()).cloned().ok_or("a tenant without numbers")?;
         let queue = self.settings.queue;
         stats.low.store(queue.low as u64, Relaxed);
         stats.high.store(queue.high as u64, Relaxed);
@@ -324,134 +365,12 @@ impl Shared<'_> {
             clock: self.clock,
             seal: Arc::clone(&self.seal),
             log_key: log_key.clone(),
-            storage: storage.clone(),
+            storage: wires.storage_jobs.clone(),
             stats,
             bucket,
             resumed,
-            phase: phase.clone(),
+            phase: wires.phase.clone(),
         })
-    }
-}
-
-async fn start_upstream(settings: &Settings) -> Result<Upstream, String> {
-    let source = match &settings.replay {
-        Some(folder) => Source::Replay(folder.clone()),
-        None => Source::Generator(Profile::benchmark(1_600)),
-    };
-    let config = UpstreamConfig {
-        seed: settings.seed,
-        source,
-        rate: settings.rate,
-        faults: settings.faults.clone(),
-        limit: settings.limit,
-        ..UpstreamConfig::default()
-    };
-    upstream::start(config, settings.tenants).await.map_err(|error| match &settings.replay {
-        Some(folder) => format!("--replay {}: {error}", folder.display()),
-        None => format!("the simulated platform cannot start: {error}"),
-    })
-}
-
-/// Starts the issuer, registers it for every tenant, and fetches its keys like any stranger's.
-async fn trust(
-    upstream: &Upstream,
-    shared: &Shared<'_>,
-) -> Result<(Arc<Issuer>, Arc<KeyRing>), String> {
-    let tenants: Vec<(TenantId, String)> = upstream
-        .tenants()
-        .iter()
-        .map(|tenant| (tenant.id().clone(), tenant.organisation().to_owned()))
-        .collect();
-    let issuer = Issuer::start(&tenants, shared.clock)
-        .await
-        .map_err(|error| format!("the issuer cannot start: {error}"))?;
-    let client = JwksClient::new().map_err(|error| error.to_string())?;
-    let keys = KeyRing::new(Verifier::new(shared.authority.clone()));
-    for (tenant, _) in &tenants {
-        let about = |error: String| format!("the issuer of {tenant}: {error}");
-        keys.register(&IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE))
-            .map_err(|error| about(error.to_string()))?;
-        fetch_keys(&client, &issuer, &keys, tenant, shared.clock).await.map_err(about)?;
-    }
-    let (issuer, keys) = (Arc::new(issuer), Arc::new(keys));
-    tokio::spawn(refresh_keys(
-        client,
-        Arc::clone(&issuer),
-        Arc::clone(&keys),
-        tenants,
-        shared.clock,
-    ));
-    Ok((issuer, keys))
-}
-
-async fn fetch_keys(
-    client: &JwksClient,
-    issuer: &Issuer,
-    keys: &KeyRing,
-    tenant: &TenantId,
-    clock: Clock,
-) -> Result<(), String> {
-    let fetched =
-        client.fetch(&issuer.key_set_address(tenant)).await.map_err(|error| error.to_string())?;
-    keys.replace_keys(&Issuer::name(tenant), &fetched, clock.now())
-        .map_err(|error| error.to_string())
-}
-
-/// Key sets are fresh for five minutes; a failed fetch keeps the last good set.
-async fn refresh_keys(
-    client: JwksClient,
-    issuer: Arc<Issuer>,
-    keys: Arc<KeyRing>,
-    tenants: Vec<(TenantId, String)>,
-    clock: Clock,
-) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(240));
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        for (tenant, _) in &tenants {
-            if let Err(error) = fetch_keys(&client, &issuer, &keys, tenant, clock).await {
-                eprintln!("gateway: the keys of {tenant} were not refreshed: {error}");
-            }
-        }
-    }
-}
-
-/// What consumers check against: who owns which id, read from the source and not from the gateway.
-async fn ownership(settings: &Settings) -> Result<Ownership, String> {
-    let Some(folder) = settings.replay.clone() else {
-        return Ok(Ownership::of_generated(settings.seed, settings.tenants));
-    };
-    let reading = task::spawn_blocking(move || upstream::recorded_frames(&folder));
-    let frames = reading.await.map_err(|error| error.to_string())?;
-    let frames = frames.map_err(|error| format!("the recording cannot be read: {error}"))?;
-    Ok(Ownership::of_frames(frames.iter().map(|(tenant, frame)| (tenant, &frame[..]))))
-}
-
-fn start_consumers(
-    settings: &Settings,
-    upstream: &Upstream,
-    gateway: SocketAddr,
-    issuer: &Arc<Issuer>,
-    stats: &Arc<Stats>,
-    ownership: Ownership,
-) {
-    let ownership = Arc::new(ownership);
-    // The second tenant's consumer is the slow one: the first has the bursts.
-    let slow = settings.slow_consumer.then_some(1);
-    for (index, tenant) in upstream.tenants().iter().enumerate() {
-        if let Some(stats) = stats.tenant(tenant.id().as_str()) {
-            stats.slow.store(slow == Some(index), std::sync::atomic::Ordering::Relaxed);
-        }
-        let consumer = Consumer {
-            tenant: tenant.id().clone(),
-            gateway,
-            issuer: Arc::clone(issuer),
-            ownership: Arc::clone(&ownership),
-            stats: Arc::clone(stats),
-            slow: slow == Some(index),
-        };
-        tokio::spawn(consumer.run());
     }
 }
 

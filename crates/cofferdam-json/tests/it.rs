@@ -1,0 +1,6 @@
+//! The crate as its users meet it.
+
+#[cfg(test)]
+mod it {
+    mod front_page;
+}

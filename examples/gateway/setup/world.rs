@@ -1,0 +1,140 @@
+//! What stands in for the world: the platform, the issuer, and the consumers.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use cofferdam::{
+    auth::{IssuerConfig, KeyRing, Verifier},
+    core::TenantId,
+};
+use cofferdam_sim::generator::Profile;
+use cofferdam_tokio::{Clock, JwksClient};
+use tokio::task;
+
+use super::{Shared, Wires};
+use crate::{
+    config::Settings,
+    demo::{Consumer, Ownership},
+    issuer::{AUDIENCE, Issuer},
+    upstream::{self, Source, Upstream, UpstreamConfig},
+};
+
+pub(super) async fn start_upstream(settings: &Settings) -> Result<Upstream, String> {
+    let source = match &settings.replay {
+        Some(folder) => Source::Replay(folder.clone()),
+        None => Source::Generator(Profile::benchmark(1_600)),
+    };
+    let config = UpstreamConfig {
+        seed: settings.seed,
+        source,
+        rate: settings.rate,
+        faults: settings.faults.clone(),
+        limit: settings.limit,
+        ..UpstreamConfig::default()
+    };
+    upstream::start(config, settings.tenants).await.map_err(|error| match &settings.replay {
+        Some(folder) => format!("--replay {}: {error}", folder.display()),
+        None => format!("the simulated platform cannot start: {error}"),
+    })
+}
+
+/// Starts the issuer, registers it for every tenant, and fetches its keys like any stranger's.
+pub(super) async fn trust(
+    upstream: &Upstream,
+    shared: &Shared<'_>,
+) -> Result<(Arc<Issuer>, Arc<KeyRing>), String> {
+    let tenants: Vec<(TenantId, String)> = upstream
+        .tenants()
+        .iter()
+        .map(|tenant| (tenant.id().clone(), tenant.organisation().to_owned()))
+        .collect();
+    let issuer = Issuer::start(&tenants, shared.clock)
+        .await
+        .map_err(|error| format!("the issuer cannot start: {error}"))?;
+    let client = JwksClient::new().map_err(|error| error.to_string())?;
+    let keys = KeyRing::new(Verifier::new(shared.authority.clone()));
+    for (tenant, _) in &tenants {
+        let about = |error: String| format!("the issuer of {tenant}: {error}");
+        keys.register(&IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE))
+            .map_err(|error| about(error.to_string()))?;
+        fetch_keys(&client, &issuer, &keys, tenant, shared.clock).await.map_err(about)?;
+    }
+    let (issuer, keys) = (Arc::new(issuer), Arc::new(keys));
+    tokio::spawn(refresh_keys(
+        client,
+        Arc::clone(&issuer),
+        Arc::clone(&keys),
+        tenants,
+        shared.clock,
+    ));
+    Ok((issuer, keys))
+}
+
+async fn fetch_keys(
+    client: &JwksClient,
+    issuer: &Issuer,
+    keys: &KeyRing,
+    tenant: &TenantId,
+    clock: Clock,
+) -> Result<(), String> {
+    let fetched =
+        client.fetch(&issuer.key_set_address(tenant)).await.map_err(|error| error.to_string())?;
+    keys.replace_keys(&Issuer::name(tenant), &fetched, clock.now())
+        .map_err(|error| error.to_string())
+}
+
+/// Key sets are fresh for five minutes; a failed fetch keeps the last good set.
+async fn refresh_keys(
+    client: JwksClient,
+    issuer: Arc<Issuer>,
+    keys: Arc<KeyRing>,
+    tenants: Vec<(TenantId, String)>,
+    clock: Clock,
+) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(240));
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        for (tenant, _) in &tenants {
+            if let Err(error) = fetch_keys(&client, &issuer, &keys, tenant, clock).await {
+                eprintln!("gateway: the keys of {tenant} were not refreshed: {error}");
+            }
+        }
+    }
+}
+
+/// What consumers check against: who owns which id, read from the source and not from the gateway.
+pub(super) async fn ownership(settings: &Settings) -> Result<Ownership, String> {
+    let Some(folder) = settings.replay.clone() else {
+        return Ok(Ownership::of_generated(settings.seed, settings.tenants));
+    };
+    let reading = task::spawn_blocking(move || upstream::recorded_frames(&folder));
+    let frames = reading.await.map_err(|error| error.to_string())?;
+    let frames = frames.map_err(|error| format!("the recording cannot be read: {error}"))?;
+    Ok(Ownership::of_frames(frames.iter().map(|(tenant, frame)| (tenant, &frame[..]))))
+}
+
+pub(super) fn start_consumers(
+    settings: &Settings,
+    upstream: &Upstream,
+    gateway: SocketAddr,
+    wires: &Wires,
+    ownership: Ownership,
+) {
+    let ownership = Arc::new(ownership);
+    // The second tenant's consumer is the slow one: the first has the bursts.
+    let slow = settings.slow_consumer.then_some(1);
+    for (index, tenant) in upstream.tenants().iter().enumerate() {
+        if let Some(stats) = wires.stats.tenant(tenant.id().as_str()) {
+            stats.slow.store(slow == Some(index), std::sync::atomic::Ordering::Relaxed);
+        }
+        let consumer = Consumer {
+            tenant: tenant.id().clone(),
+            gateway,
+            issuer: Arc::clone(&wires.issuer),
+            ownership: Arc::clone(&ownership),
+            stats: Arc::clone(&wires.stats),
+            slow: slow == Some(index),
+        };
+        tokio::spawn(consumer.run());
+    }
+}
