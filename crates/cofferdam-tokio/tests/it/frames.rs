@@ -135,7 +135,7 @@ async fn says_how_a_connection_ended() {
     assert!(matches!(ended, ReadEnd::Protocol), "{ended:?}");
 }
 
-/// R05: a frame has not been redacted.
+/// A frame has not been redacted.
 #[test]
 fn a_frame_does_not_show_its_bytes() {
     let frame = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -1,4 +1,4 @@
-//! R01 to R09, promise 4: secrets in every field that has any, and none of them in any output.
+//! R06, promise 4: secrets in every field that has any, and none of them in any output.
 //!
 //! The generator plants a mark in every personal value. Thousands of its frames go through a
 //! compartment whose policy is the demo's, extended until it names every planted field; then every
