@@ -170,9 +170,15 @@ async fn compile_filters(
     let document =
         SubscriptionDocument::parse(&body).map_err(|error| refused(error.to_string(), ""))?;
     let (id, tenant) = control.tenant(&document.tenant_id)?;
-    let graph = Compiler::new(control.hash_key)
-        .compile(&document, &control.mapping, Some(&tenant.organisation))
-        .map_err(|error| refused(error.fault().to_string(), error.pointer()))?;
+    // One tenant's large document must not hold up the threads that carry the others' events.
+    let graph = tokio::task::block_in_place(|| {
+        Compiler::new(control.hash_key).compile(
+            &document,
+            &control.mapping,
+            Some(&tenant.organisation),
+        )
+    })
+    .map_err(|error| refused(error.fault().to_string(), error.pointer()))?;
     let unavailable = || problem(StatusCode::SERVICE_UNAVAILABLE, "not stored", json!({}));
     control.keep(&id, "filters", &body).map_err(|_| unavailable())?;
     let version = control.versions.fetch_add(1, Relaxed) + 1;
@@ -198,8 +204,10 @@ async fn set_policy(
     let mut scratch = cofferdam::json::Scratch::new(control.hash_key);
     let document = PolicyDocument::parse(&body, &mut scratch).map_err(refused)?;
     let (id, tenant) = control.tenant(&document.tenant_id)?;
-    let policy =
-        Policy::compile(&document, &control.redaction, PolicyLimits::default()).map_err(refused)?;
+    let policy = tokio::task::block_in_place(|| {
+        Policy::compile(&document, &control.redaction, PolicyLimits::default())
+    })
+    .map_err(refused)?;
     let unavailable = || problem(StatusCode::SERVICE_UNAVAILABLE, "not stored", json!({}));
     control.keep(&id, "policy", &body).map_err(|_| unavailable())?;
     let version = u64::from(policy.version());

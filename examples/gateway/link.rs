@@ -47,6 +47,8 @@ type Socket = FrameReader<MaybeTlsStream<TcpStream>>;
 
 /// Silence for this long means that the connection is dead: heartbeats come every 30 s.
 const TRAFFIC_DEADLINE: Duration = Duration::from_secs(35);
+/// How long a connection may take to stand.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// The scope that lets events in.
 const SCOPE: &str = "events:ingest";
 /// How many frames are handed over at a time.
@@ -110,7 +112,8 @@ impl Link {
             .await?
             .error_for_status()?;
         let address = channel["connectUri"].as_str().unwrap_or_default();
-        let (socket, _) = connect_async_with_config(address, Some(socket_config()), true).await?;
+        let connecting = connect_async_with_config(address, Some(socket_config()), true);
+        let (socket, _) = time::timeout(CONNECT_DEADLINE, connecting).await??;
         Ok(FrameReader::new(socket))
     }
 
@@ -181,24 +184,34 @@ enum Control {
     Closing,
 }
 
-/// Tells the platform's own frames from events: acknowledgements (`result`), heartbeats and pongs
-/// (`channel.metadata`), and notices (`v2.system.`). They say nothing of a customer's calls.
+/// Tells the platform's own frames from events: acknowledgements (a `result`, and no topic),
+/// heartbeats and pongs (`channel.metadata`), and notices (`v2.system.`). They say nothing of a
+/// customer's calls. Whatever cannot be read is an event, for the pipeline to refuse.
 fn control(frame: &[u8]) -> Control {
     let mut reader = Reader::new(frame);
-    if !matches!(reader.next(), Ok(Some(Token::BeginObject))) {
-        return Control::No;
+    let mut acknowledges = false;
+    let mut scratch = Vec::new();
+    while let Ok(Some(token)) = reader.next() {
+        let Token::Name(name) = token else { continue };
+        match name.decode(&mut scratch) {
+            b"topicName" => {
+                let Ok(Some(Token::String(topic))) = reader.next() else { return Control::No };
+                return match topic.decode(&mut scratch) {
+                    b"v2.system.socket_closing" => Control::Closing,
+                    b"channel.metadata" => Control::Yes,
+                    topic if topic.starts_with(b"v2.system.") => Control::Yes,
+                    _ => Control::No,
+                };
+            }
+            b"result" => acknowledges = true,
+            b"status" | b"correlationId" | b"message" => {}
+            _ if acknowledges => return Control::No,
+            _ => {}
+        }
+        if reader.skip_value().is_err() {
+            return Control::No;
+        }
     }
-    let (Ok(Some(Token::Name(name))), Ok(Some(value))) = (reader.next(), reader.next()) else {
-        return Control::No;
-    };
-    match (name.raw(), value) {
-        (b"result", _) => Control::Yes,
-        (b"topicName", Token::String(topic)) => match topic.raw() {
-            b"v2.system.socket_closing" => Control::Closing,
-            b"channel.metadata" => Control::Yes,
-            topic if topic.starts_with(b"v2.system.") => Control::Yes,
-            _ => Control::No,
-        },
-        _ => Control::No,
-    }
+    let is_whole = reader.next() == Ok(None);
+    if acknowledges && is_whole { Control::Yes } else { Control::No }
 }

@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -57,9 +58,13 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<Doorkeeper>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                if let Ok((socket, _)) = accepted {
-                    let _ = socket.set_nodelay(true);
-                    tokio::spawn(session(socket, Arc::clone(&door)));
+                match accepted {
+                    Ok((socket, _)) => {
+                        let _ = socket.set_nodelay(true);
+                        tokio::spawn(session(socket, Arc::clone(&door)));
+                    }
+                    // Out of file descriptors: trying again at once would burn a core.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 }
             }
             () = closing(&mut phase) => return,
@@ -85,7 +90,8 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
         Err(UpgradeError::Denied(failure)) => {
             // In the log of the tenant whose issuer the token names; a stranger's is nobody's.
             if let Some(commands) = failure.tenant().and_then(|tenant| door.tenants.get(tenant)) {
-                let _ = commands.send(Command::Refused(failure.reason())).await;
+                // Not waited for: strangers must not hold up the tenant's own commands.
+                let _ = commands.try_send(Command::Refused(failure.reason()));
             }
             return;
         }
@@ -99,9 +105,16 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
     };
     let consumer = attached.consumer;
     let commands = attached.commands.clone();
-    serve_one(&mut socket, &door, &context, attached).await;
+    let mut phase = door.phase.clone();
+    tokio::select! {
+        // A session never outlives its token, whatever it is waiting for.
+        () = cofferdam_tokio::sleep_until(&door.clock, Some(expiry(&context, &door.clock))) => {}
+        () = closing(&mut phase) => {}
+        () = serve_one(&mut socket, &door, &context, attached) => {}
+    }
     let _ = commands.send(Command::Detach { consumer }).await;
-    let _ = socket.close(None).await;
+    // A peer that does not read is not waited for.
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
 }
 
 struct Attached {
@@ -159,14 +172,10 @@ async fn serve_one(
     mut attached: Attached,
 ) {
     let Some(stats) = door.stats.tenant(context.tenant().as_str()) else { return };
-    let mut phase = door.phase.clone();
     let mut outstanding: VecDeque<DeliveryId> = VecDeque::new();
     let mut batches: Vec<Vec<Delivery>> = Vec::new();
     loop {
         tokio::select! {
-            // A session never outlives its token.
-            () = cofferdam_tokio::sleep_until(&door.clock, Some(expiry(context, &door.clock))) => return,
-            () = closing(&mut phase) => return,
             count = attached.deliveries.recv_many(&mut batches, 64) => {
                 if count == 0 {
                     return;
@@ -222,7 +231,7 @@ fn understand(
 fn expiry(context: &TenantContext, clock: &Clock) -> cofferdam::core::Now {
     let now = clock.now();
     let left = u64::try_from(context.expires_at_ms() - now.wall_ms()).unwrap_or(0);
-    now.after(std::time::Duration::from_millis(left))
+    now.after(Duration::from_millis(left))
 }
 
 /// One message. The event is JSON already: it is put in as it is.

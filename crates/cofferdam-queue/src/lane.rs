@@ -85,6 +85,15 @@ impl Lane {
             && bytes.saturating_add(size) <= self.config.capacity_bytes
     }
 
+    /// A delivery came back: it no longer counts against what the consumer asked for. Otherwise a
+    /// consumer that never answers would hold its lane for ever once its credit is spent, and its
+    /// events would never be delivered often enough to die.
+    pub(crate) fn return_credit(&mut self) {
+        if let Some(attachment) = &mut self.attachment {
+            attachment.credit = attachment.credit.saturating_add(1);
+        }
+    }
+
     /// Adds a new event at the back.
     pub(crate) fn push(&mut self, queued: Queued) {
         self.bytes += queued.size();

@@ -46,7 +46,8 @@ pub enum Input {
         /// What the consumer's credential proved.
         context: TenantContext,
     },
-    /// The consumer is ready for `n` more deliveries.
+    /// The consumer is ready for `n` more deliveries. One that lapses or is refused with `Nack` gives
+    /// its credit back by itself.
     Credit {
         /// Who.
         consumer: ConsumerId,

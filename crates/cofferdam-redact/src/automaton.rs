@@ -82,6 +82,8 @@ pub(crate) struct State(Entry);
 pub(crate) struct Bounds {
     pub(crate) states: usize,
     pub(crate) entries: usize,
+    /// Whether a position that waits for a name also waits inside an array.
+    pub(crate) through_arrays: bool,
 }
 
 #[derive(Debug)]
@@ -161,7 +163,7 @@ fn alphabet(paths: &[Path]) -> Symbols {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { states: 4_096, entries: 1 << 22 };
+    const BOUNDS: Bounds = Bounds { states: 4_096, entries: 1 << 22, through_arrays: false };
 
     fn automaton(paths: &[&str]) -> Result<Automaton, CompileFault> {
         let paths: Vec<Path> = paths.iter().map(|path| Path::parse(path, 512).unwrap()).collect();

@@ -5,6 +5,9 @@
 //! down an event once, however many rules there are; bytes that no rule reaches are copied in
 //! large pieces and never parsed into a tree.
 //!
+//! Names in paths look through arrays, as the paths of `cofferdam-filter` do: where an object turns
+//! into a list of objects, a rule still finds its values.
+//!
 //! A value under a rule is treated whole, whatever its type: a list where a string was expected, a
 //! number, an object whose *names* are the secret. Hashes are keyed, per tenant and per field. On
 //! any doubt the pass fails, and the event goes nowhere.

@@ -22,6 +22,7 @@ pub struct PolicyLimits {
     max_states: usize,
     max_table_entries: usize,
     max_growth: usize,
+    exact_paths: bool,
 }
 
 /// 1,000 rules; paths of 512 bytes; 4,096 states and 4,194,304 table entries of two bytes; output
@@ -34,6 +35,7 @@ impl Default for PolicyLimits {
             max_states: 4_096,
             max_table_entries: 1 << 22,
             max_growth: 256 << 10,
+            exact_paths: false,
         }
     }
 }
@@ -49,6 +51,16 @@ impl PolicyLimits {
     #[must_use]
     pub fn with_max_path_bytes(self, max_path_bytes: usize) -> Self {
         Self { max_path_bytes, ..self }
+    }
+
+    /// The same limits, with paths as RFC 9535 has them to the letter.
+    ///
+    /// Otherwise a name also looks through arrays: `$..caller.phoneNumber` finds the number in
+    /// `"caller":[{"phoneNumber":"…"}]` too. Platforms turn an object into a list of them without a
+    /// word, and what a letter-exact path then misses is a leak.
+    #[must_use]
+    pub fn with_exact_paths(self) -> Self {
+        Self { exact_paths: true, ..self }
     }
 
     /// The same limits with at most this many states, and table entries (states times distinct
@@ -86,7 +98,8 @@ impl Policy {
     ///
     /// A path is RFC 9535, of these parts: `$`, children by name (`.a`, `['a']`, `["a"]`) and by
     /// index (`[0]`), `*`, unions of them, and one `..`; at most 16 segments. Names are compared
-    /// exactly, after unescaping; there is no folding of case.
+    /// exactly, after unescaping; there is no folding of case. Names look through arrays, unless
+    /// the limits say otherwise ([`PolicyLimits::with_exact_paths`]).
     ///
     /// # Errors
     ///
@@ -114,7 +127,11 @@ impl Policy {
             paths.push(path);
         }
         refuse_hashed_and_shown(&paths, &actions)?;
-        let bounds = Bounds { states: limits.max_states, entries: limits.max_table_entries };
+        let bounds = Bounds {
+            states: limits.max_states,
+            entries: limits.max_table_entries,
+            through_arrays: !limits.exact_paths,
+        };
         let automaton =
             Automaton::new(&paths, |rule| rules[rule].strategy, bounds).map_err(refuse_rules)?;
         Ok(Self {

@@ -139,6 +139,9 @@ impl Builder<'_> {
             row[self.symbols.other_name() + 1..].fill(index);
             row
         };
+        if self.bounds.through_arrays && !moving.is_empty() {
+            look.extend(self.symbols.other_name() + 1..self.symbols.len());
+        }
         for symbol in look {
             row[symbol] = self.entry(key, symbol)?;
         }
@@ -162,8 +165,12 @@ impl Builder<'_> {
         }
         let (mut arrived, mut moved) = (Vec::new(), Vec::new());
         let mut fires: Option<usize> = None;
+        let is_element = self.bounds.through_arrays && symbol > self.symbols.other_name();
         for &at in standing.iter().chain(moving) {
             let position = &self.positions[at];
+            if is_element && moving.contains(&at) && self.waits_for_names(position) {
+                moved.push(at);
+            }
             if !position.any && position.symbols.binary_search(&symbol).is_err() {
                 continue;
             }
@@ -180,6 +187,12 @@ impl Builder<'_> {
             Some(rule) => Ok(rule as Entry | FIRES),
             None => self.intern(*set, arrived, moved),
         }
+    }
+
+    /// Whether a segment names members (or `*`) only. One that has an index says which elements it
+    /// means.
+    fn waits_for_names(&self, position: &Position) -> bool {
+        position.symbols.iter().all(|&symbol| symbol < self.symbols.other_name())
     }
 
     /// The state in which the positions of `set` and `arrived` stand and those of `moving` move.

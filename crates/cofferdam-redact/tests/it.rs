@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod arrays;
     mod cases;
     mod compiling;
     mod compliance;

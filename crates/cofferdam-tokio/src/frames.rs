@@ -5,13 +5,23 @@
 //! While paused, WebSocket pings are not answered either; a peer that insists on pongs will close, and
 //! that is then a reconnect with a gap record, not a silent loss.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{Error, Message},
 };
+
+/// Frames of this many bytes together are a batch, however few they are.
+const BATCH_BYTES: usize = 1 << 20;
+/// How long a peer may take for our goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// One data frame.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameReader<S> {
     }
 
     /// Waits for at least one data frame and appends it and whatever else is there already, at most
-    /// `max` frames, to `batch`. Not calling this is pausing. Cancel safe: a frame is either in
+    /// `max` frames and about a mebibyte, to `batch`. Not calling this is pausing. Cancel safe: a frame is either in
     /// `batch` or still in the socket.
     ///
     /// # Errors
@@ -82,13 +92,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameReader<S> {
     /// [`ReadEnd`] once the connection has ended; frames read before stand in `batch`.
     pub async fn read_batch(&mut self, batch: &mut Vec<Frame>, max: usize) -> Result<(), ReadEnd> {
         let already = batch.len();
-        while batch.len() == already {
-            let message = self.socket.next().await;
-            take(message, batch)?;
-        }
-        while batch.len() - already < max {
-            let Some(message) = self.socket.next().now_or_never() else { break };
-            take(message, batch)?;
+        let mut bytes = 0;
+        while batch.len() - already < max && bytes < BATCH_BYTES {
+            let message = if batch.len() == already {
+                self.socket.next().await
+            } else {
+                let Some(message) = self.socket.next().now_or_never() else { break };
+                message
+            };
+            if let Err(end) = take(message, batch) {
+                if matches!(end, ReadEnd::Closed) {
+                    // Reading on is what sends our answer to the peer's goodbye.
+                    let answered = async { while let Some(Ok(_)) = self.socket.next().await {} };
+                    let _ = timeout(GOODBYE, answered).await;
+                }
+                return Err(end);
+            }
+            bytes += batch.get(already..).and_then(<[_]>::last).map_or(0, |frame| frame.0.len());
         }
         Ok(())
     }
@@ -102,10 +122,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameReader<S> {
         self.socket.send(Message::text(text)).await.map_err(ReadEnd::from)
     }
 
-    /// Says goodbye.
+    /// Says goodbye; a peer that does not take it is left after a second.
     pub async fn close(&mut self) {
         // A peer that is gone already needs no goodbye.
-        let _ = self.socket.close(None).await;
+        let _ = timeout(GOODBYE, self.socket.close(None)).await;
     }
 }
 
@@ -121,9 +141,9 @@ fn take(message: Option<Result<Message, Error>>, batch: &mut Vec<Frame>) -> Resu
             batch.push(Frame(bytes));
             Ok(())
         }
-        // The library answers pings; a close shows as the end of the stream.
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => {
-            Ok(())
-        }
+        // A peer that says goodbye and keeps its socket open is gone all the same.
+        Some(Ok(Message::Close(_))) => Err(ReadEnd::Closed),
+        // The library answers pings.
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
     }
 }

@@ -228,14 +228,17 @@ impl Compartment {
         let Some(matched) = received.filter(&*self.filter, &mut scratch.filter)? else {
             return Ok(None);
         };
-        if self.dedup.check(matched.bytes(), now) == Seen::Duplicate {
-            return Err(Stop::Duplicate);
-        }
+        let raw = matched.bytes();
         let redacted = matched.validate(&self.check, &mut scratch.json)?.redact(
             &*self.policy,
             &mut scratch.body,
             &mut scratch.redact,
         )?;
+        // Last, so that an event which was refused is not remembered: under a mended policy the same
+        // bytes are welcome.
+        if self.dedup.check(raw, now) == Seen::Duplicate {
+            return Err(Stop::Duplicate);
+        }
         self.counts.redactions += u64::from(redacted.redactions().total());
         Ok(Some(redacted.record(&mut self.log)?))
     }

@@ -135,7 +135,11 @@ impl Gateway {
             .start(&ids)
             .map_err(|error| format!("the data folder cannot be written: {error}"))?;
         let (issuer, keys) = world::trust(&upstream, &shared).await?;
-        let http = reqwest::Client::builder().no_proxy().build();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(Duration::from_secs(5))
+            .build();
         let http = http.map_err(|error| format!("no http client: {error}"))?;
         let connections = Arc::new(AtomicU64::new(1));
         let wires = Wires { issuer, keys, storage_jobs, stats, phase, http, connections };

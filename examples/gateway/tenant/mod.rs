@@ -9,6 +9,7 @@ mod carry_out;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    num::NonZeroU32,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -111,6 +112,10 @@ struct Waiting {
     input: queue::Input,
 }
 
+/// Leaves a second for refused upgrades, and how many at once.
+const REFUSALS_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
+const REFUSALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+
 struct Task {
     tenant: TenantId,
     compartment: Compartment,
@@ -126,6 +131,11 @@ struct Task {
     offered: BTreeSet<LetterId>,
     frames: VecDeque<(Frame, Now)>,
     throttled_until: Option<Now>,
+    /// Refused upgrades that no leaf speaks of yet.
+    refusals: u64,
+    refusal_bucket: TokenBucket,
+    /// The audit log's disk failed: nothing more is taken, and there is no seal to wait for.
+    log_failed: bool,
     effects: Vec<Effect>,
     done: mpsc::UnboundedSender<Done>,
     was_paused: bool,
@@ -152,6 +162,9 @@ pub(crate) async fn run(
         offered: BTreeSet::new(),
         frames: VecDeque::new(),
         throttled_until: None,
+        refusals: 0,
+        refusal_bucket: TokenBucket::new(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE),
+        log_failed: false,
         effects: Vec::new(),
         done,
         was_paused: false,
@@ -279,12 +292,9 @@ impl Task {
             }
             Command::Nack { consumer, delivery } => {
                 self.input(Input::Queue(queue::Input::Nack { consumer, delivery }));
-                self.input(Input::Queue(queue::Input::Credit { consumer, n: 1 }));
             }
             Command::Detach { consumer } => self.detach(consumer),
-            Command::Refused(reason) => {
-                self.fact(Fact::new(EventCode::ConnectionRefused).because(reason));
-            }
+            Command::Refused(reason) => self.refused(reason),
             Command::SetFilter { filter, version } => {
                 let now = self.now();
                 // The control API compiled it for this tenant; a foreign one is refused and changes nothing.
@@ -297,6 +307,16 @@ impl Task {
             Command::Redrive(letters) => {
                 letters.into_iter().for_each(|letter| self.redrive(letter));
             }
+        }
+    }
+
+    /// An upgrade was refused in this tenant's name. Whoever knows the issuer's name can bring that
+    /// about, so only so many a second have a leaf of their own; the next one counts the others.
+    fn refused(&mut self, reason: cofferdam::core::Reason) {
+        self.refusals += 1;
+        if self.refusal_bucket.try_take(1, self.now()).is_ok() {
+            let count = std::mem::take(&mut self.refusals);
+            self.fact(Fact::new(EventCode::ConnectionRefused).because(reason).with_detail(count));
         }
     }
 
@@ -331,7 +351,10 @@ impl Task {
                     }
                 }
             }
-            Done::Failed => self.input(Input::Audit(audit::Input::AppendFailed)),
+            Done::Failed => {
+                self.log_failed = true;
+                self.input(Input::Audit(audit::Input::AppendFailed));
+            }
         }
     }
 
@@ -360,6 +383,17 @@ impl Task {
         stats.in_flight.store(in_flight as u64, Relaxed);
     }
 
+    /// Waits for the disk's next answer; `false` if there will be none that helps.
+    async fn wait_for_disk(&mut self, finished: &mut mpsc::UnboundedReceiver<Done>) -> bool {
+        if !self.log_failed && !self.around.storage.is_closed() {
+            match finished.recv().await {
+                Some(written) => self.written(written),
+                None => return false,
+            }
+        }
+        !self.log_failed && !self.around.storage.is_closed()
+    }
+
     /// Closes down: what was read still goes through the pipeline, what is queued becomes dead
     /// letters, the cursor moves past both, and the log is sealed.
     async fn close(
@@ -385,11 +419,8 @@ impl Task {
                 break;
             }
             // The other thing frames wait for is the audit log's disk.
-            if !self.compartment.log().is_available() {
-                match finished.recv().await {
-                    Some(Done::Failed) | None => break,
-                    Some(written) => self.written(written),
-                }
+            if !self.compartment.log().is_available() && !self.wait_for_disk(finished).await {
+                break;
             }
         }
         self.input(Input::Queue(queue::Input::Close));
@@ -397,9 +428,8 @@ impl Task {
         self.input(Input::Flush);
         self.carry_out().await;
         while self.compartment.log().sealed() < self.compartment.log().size() {
-            match finished.recv().await {
-                Some(Done::Failed) | None => break,
-                Some(written) => self.written(written),
+            if !self.wait_for_disk(finished).await {
+                break;
             }
             self.carry_out().await;
         }

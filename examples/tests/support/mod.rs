@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -28,12 +28,23 @@ pub(crate) async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Optio
     }
 }
 
-/// The example's binary: Cargo puts it beside the folder of the test's own.
+/// The example's binary, which Cargo puts beside the folder of the test's own. Built here, once in
+/// a test's process, since Cargo builds an example that has tests as a test only.
 fn binary() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let binary = own.parent().and_then(Path::parent).unwrap().join("examples").join("gateway");
-    assert!(binary.is_file(), "no gateway: `cargo build -p cofferdam-examples --example gateway`");
-    binary
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let own = std::env::current_exe().unwrap();
+        let profile = own.parent().and_then(Path::parent).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "-p", "cofferdam-examples", "--example", "gateway"]);
+        cargo.arg("--target-dir").arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the gateway does not build");
+        profile.join("examples").join("gateway")
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// What a child has said so far, read by a thread of its own so that it never waits for us.

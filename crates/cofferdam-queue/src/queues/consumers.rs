@@ -112,6 +112,7 @@ impl Queues {
     ) {
         let Some(at) = self.place(consumer) else { return };
         let Some(queued) = self.lanes[at].window.take(delivery) else { return };
+        self.lanes[at].return_credit();
         self.give_back(at, queued, DeadCause::Poison, effects);
         self.pump(at, now, effects);
         self.refresh(at, effects);

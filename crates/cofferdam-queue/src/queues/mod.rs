@@ -225,6 +225,7 @@ impl Machine for Queues {
         for _ in 0..self.lanes.len() {
             let Some(at) = self.deadlines.due(now) else { return };
             while let Some(queued) = self.lanes[at].window.take_lapsed(now) {
+                self.lanes[at].return_credit();
                 self.give_back(at, queued, DeadCause::Attempts, effects);
             }
             self.pump(at, now, effects);

@@ -84,19 +84,41 @@ fn what_a_consumer_leaves_behind_goes_back_to_the_front_in_order() {
     assert_eq!(rig.consume(LANE, 100), expected);
 }
 
+/// The credit comes back with the delivery, and what is older goes first.
 #[test]
-fn what_comes_back_out_of_order_is_delivered_in_order() {
+fn what_comes_back_is_delivered_before_what_is_newer() {
     let mut rig = Rig::of(small_lane(LANE));
     for position in 0..6 {
         rig.offer(position);
     }
     rig.consume(LANE, 4);
     for position in [2, 0, 3, 1] {
-        assert_eq!(rig.nack(position), [], "no credit is left");
+        assert_eq!(rig.nack(position), [Did::Deliver(0, position, 2)]);
     }
-    let expected =
-        [(0, 2), (1, 2), (2, 2), (3, 2), (4, 1), (5, 1)].map(|(p, a)| Did::Deliver(0, p, a));
+    let expected = [(4, 1), (5, 1)].map(|(p, a)| Did::Deliver(0, p, a));
     assert_eq!(rig.credit(100), expected);
+}
+
+/// Promise 6: a consumer that takes and never answers does not hold its events for ever.
+#[test]
+fn what_a_silent_consumer_holds_dies_in_the_end() {
+    let lane = LaneConfig {
+        visibility: Duration::from_secs(30),
+        max_attempts: 5,
+        ..LaneConfig::new(LANE)
+    };
+    let mut rig = Rig::of(lane);
+    rig.consume(LANE, 300);
+    for position in 0..300 {
+        rig.offer(position);
+    }
+    let mut dead = 0;
+    while let Some(due) = rig.queues.poll_timeout() {
+        let happened = rig.wait_until(due.monotonic_ns().div_ceil(1_000_000));
+        dead += happened.iter().filter(|did| matches!(did, Did::Dead(..))).count();
+    }
+    assert_eq!((dead, rig.queues.unsettled()), (300, 0));
+    assert_eq!(rig.now, at(150_000), "after five times thirty seconds");
 }
 
 #[test]

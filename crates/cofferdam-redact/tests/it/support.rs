@@ -19,9 +19,24 @@ pub(crate) fn mask(path: &str, format: &str) -> Rule {
     Rule { format: Some(format.to_owned()), ..rule(path, Strategy::Mask) }
 }
 
+/// Compiles with paths to the letter, as the suite and the models that this is held against have
+/// them.
 pub(crate) fn compile_for(tenant: &str, rules: &[Rule]) -> Result<Policy, CompileError> {
+    compile_with(tenant, rules, PolicyLimits::default().with_exact_paths())
+}
+
+/// Compiles as a user does, with names that look through arrays.
+pub(crate) fn usual_policy(rules: &[Rule]) -> Policy {
+    compile_with("acme", rules, PolicyLimits::default()).unwrap()
+}
+
+fn compile_with(
+    tenant: &str,
+    rules: &[Rule],
+    limits: PolicyLimits,
+) -> Result<Policy, CompileError> {
     let document = PolicyDocument { tenant_id: tenant.to_owned(), redaction_rules: rules.to_vec() };
-    Policy::compile(&document, &RedactionKey::new(ROOT, EPOCH), PolicyLimits::default())
+    Policy::compile(&document, &RedactionKey::new(ROOT, EPOCH), limits)
 }
 
 pub(crate) fn policy(rules: &[Rule]) -> Policy {

@@ -52,7 +52,7 @@ impl Bench {
             redaction_rules: rules.iter().map(TreeRule::written).collect(),
         };
         let key = RedactionKey::new([3; 32], 1);
-        let policy = Policy::compile(&document, &key, PolicyLimits::default());
+        let policy = Policy::compile(&document, &key, PolicyLimits::default().with_exact_paths());
         Self {
             rules,
             policy: policy.expect("the rules compile"),
