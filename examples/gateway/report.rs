@@ -94,8 +94,10 @@ fn arrival(stats: &Stats, upstream: Totals, text: &mut String) -> bool {
     let sent = upstream.sent + upstream.own;
     let left_unread = stats.iter().any(|(_, tenant)| tenant.left_unread.load(Relaxed));
     let cut_short = upstream.resets + upstream.closings > 0 || left_unread;
-    let complete = received == sent;
-    let holds = received <= sent + upstream.in_doubt
+    // What stood in a socket's buffer when it went may have arrived or not.
+    let at_most = sent + upstream.in_doubt;
+    let complete = (sent..=at_most).contains(&received);
+    let holds = received <= at_most
         && (complete || cut_short)
         && (upstream.lost_while_down == 0 || gaps > 0);
     let detail = format!(

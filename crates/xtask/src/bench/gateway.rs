@@ -77,7 +77,7 @@ pub(crate) fn run(load: &Load, seconds: u32) -> Result<Option<Outcome>, String> 
             println!("SKIPPED: no corpus to replay; COFFERDAM_SHARED may name its folder's parent");
             return Ok(None);
         };
-        gateway.arg("--replay").arg(corpus);
+        gateway.arg("--replay").arg(corpus.join("genesys-notifications"));
     }
     let output = gateway
         .stderr(Stdio::inherit())
