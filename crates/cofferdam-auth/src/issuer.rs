@@ -18,6 +18,9 @@ pub struct IssuerConfig {
     pub issuer: String,
     /// The one tenant that the issuer speaks for.
     pub tenant: TenantId,
+    /// Which registration of the tenant this is. A tenant that is deleted and made again gets a
+    /// higher one, and sessions of the one before end (SECURITY S07). 0 by default.
+    pub generation: u64,
     /// Who we are to the issuer; a token must name one of these in `aud`.
     pub audiences: Vec<String>,
     /// The algorithms that are accepted from the issuer; RS256, ES256 and both names of Ed25519.
@@ -49,6 +52,7 @@ impl IssuerConfig {
         Self {
             issuer: issuer.to_owned(),
             tenant,
+            generation: 0,
             audiences: vec![audience.to_owned()],
             algorithms: Algorithm::ALL.to_vec(),
             token_types: vec!["at+jwt".to_owned(), "application/at+jwt".to_owned()],

@@ -148,7 +148,7 @@ impl Verifier {
             .and_then(|()| check_origin(origin, &claims, &entry.issuer))
             .map_err(|reason| AuthFailure::forbidden(tenant.clone(), reason))?;
         #[expect(clippy::disallowed_methods, reason = "the credential check that the ban is for")]
-        Ok(self.authority.mint(parts(tenant, &token, claims, binding)))
+        Ok(self.authority.mint(parts(&entry.issuer, &token, claims, binding)))
     }
 
     /// The registration that the token names. Its claim is believed only if the key agrees.
@@ -269,9 +269,19 @@ fn check_origin(
     }
 }
 
-fn parts(tenant: &TenantId, token: &Compact<'_>, claims: Claims, binding: Binding) -> ContextParts {
+fn parts(
+    issuer: &IssuerConfig,
+    token: &Compact<'_>,
+    claims: Claims,
+    binding: Binding,
+) -> ContextParts {
     ContextParts {
-        tenant: tenant.clone(),
+        tenant: issuer.tenant.clone(),
+        issuer: issuer.issuer.clone(),
+        generation: issuer.generation,
+        client: claims.client,
+        token_id: claims.token_id,
+        issued_at_ms: claims.issued_at_ms,
         organisation: claims.organisation,
         subject: claims.subject,
         scopes: claims.scopes,

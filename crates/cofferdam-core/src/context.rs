@@ -20,6 +20,12 @@ pub struct ContextParts {
     pub organisation: Option<String>,
     /// Who was authenticated: a user, a service, an OAuth client.
     pub subject: String,
+    /// The OAuth client that the credential was issued to.
+    pub client: String,
+    /// The credential's own id (`jti`), by which it is revoked.
+    pub token_id: String,
+    /// Who issued the credential; a key id means something only beside it.
+    pub issuer: String,
     /// Exact scopes; there are no prefixes or wildcards.
     pub scopes: Vec<String>,
     /// Origins that a browser may connect from, exact, with scheme and port.
@@ -30,6 +36,10 @@ pub struct ContextParts {
     pub connection: ConnectionId,
     /// The fencing epoch of the binding.
     pub epoch: Epoch,
+    /// Which registration of the tenant: a tenant that is deleted and made again is another one.
+    pub generation: u64,
+    /// When the credential was issued, in milliseconds since the Unix epoch.
+    pub issued_at_ms: i64,
     /// When the credential ends, in milliseconds since the Unix epoch.
     pub expires_at_ms: i64,
     /// The key that the credential was signed with.
@@ -44,11 +54,16 @@ impl ContextParts {
             tenant,
             organisation: None,
             subject: String::from(subject),
+            client: String::new(),
+            token_id: String::new(),
+            issuer: String::new(),
             scopes: Vec::new(),
             origins: Vec::new(),
             region: None,
             connection: ConnectionId(0),
             epoch: Epoch(0),
+            generation: 0,
+            issued_at_ms: i64::MIN,
             expires_at_ms: i64::MIN,
             key_id: String::new(),
         }
@@ -63,7 +78,7 @@ impl ContextParts {
 /// ```compile_fail
 /// use cofferdam_core::{ContextParts, TenantContext, TenantId};
 /// let parts = ContextParts::new(TenantId::parse("victim").unwrap(), "me");
-/// let forged = TenantContext { inner: std::sync::Arc::new(parts) };
+/// let forged = TenantContext { parts: std::sync::Arc::new(parts) };
 /// ```
 ///
 /// ```compile_fail
@@ -76,87 +91,122 @@ impl ContextParts {
 /// [`Authority::mint`]: crate::Authority::mint
 #[derive(Clone)]
 pub struct TenantContext {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    parts: ContextParts,
+    /// What was proved, shared by all connections that one credential opened.
+    parts: Arc<ContextParts>,
+    connection: ConnectionId,
+    epoch: Epoch,
     stamp: Stamp,
 }
 
 impl TenantContext {
     pub(crate) fn stamped(parts: ContextParts, stamp: Stamp) -> Self {
-        Self { inner: Arc::new(Inner { parts, stamp }) }
+        let (connection, epoch) = (parts.connection, parts.epoch);
+        Self { parts: Arc::new(parts), connection, epoch, stamp }
+    }
+
+    /// The same proof on another connection. It copies a pointer and allocates nothing.
+    pub(crate) fn restamped(&self, connection: ConnectionId, epoch: Epoch, stamp: Stamp) -> Self {
+        Self { parts: Arc::clone(&self.parts), connection, epoch, stamp }
     }
 
     /// The platform's own id of the tenant, if the credential named it.
     #[must_use]
     pub fn organisation(&self) -> Option<&str> {
-        self.inner.parts.organisation.as_deref()
+        self.parts.organisation.as_deref()
     }
 
     /// Who was authenticated.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.inner.parts.subject
+        &self.parts.subject
+    }
+
+    /// The OAuth client that the credential was issued to.
+    #[must_use]
+    pub fn client(&self) -> &str {
+        &self.parts.client
+    }
+
+    /// The credential's own id (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.parts.token_id
+    }
+
+    /// Who issued the credential.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.parts.issuer
+    }
+
+    /// Which registration of the tenant the credential was checked against.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.parts.generation
+    }
+
+    /// When the credential was issued, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn issued_at_ms(&self) -> i64 {
+        self.parts.issued_at_ms
     }
 
     /// Whether the credential carries exactly this scope.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.inner.parts.scopes.iter().any(|own| own == scope)
+        self.parts.scopes.iter().any(|own| own == scope)
     }
 
     /// The origins that the credential allows.
     #[must_use]
     pub fn origins(&self) -> &[String] {
-        &self.inner.parts.origins
+        &self.parts.origins
     }
 
     /// The region that the credential is for.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
-        self.inner.parts.region.as_deref()
+        self.parts.region.as_deref()
     }
 
     /// The connection that was authenticated.
     #[must_use]
-    pub fn connection(&self) -> ConnectionId {
-        self.inner.parts.connection
+    pub const fn connection(&self) -> ConnectionId {
+        self.connection
     }
 
     /// The fencing epoch of the binding.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.inner.parts.epoch
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// When the credential ends, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn expires_at_ms(&self) -> i64 {
-        self.inner.parts.expires_at_ms
+        self.parts.expires_at_ms
     }
 
     /// Whether the credential has ended at `now`.
     #[must_use]
     pub fn has_expired(&self, now: Now) -> bool {
-        now.wall_ms() >= self.inner.parts.expires_at_ms
+        now.wall_ms() >= self.parts.expires_at_ms
     }
 
     /// The key that the credential was signed with.
     #[must_use]
     pub fn key_id(&self) -> &str {
-        &self.inner.parts.key_id
+        &self.parts.key_id
     }
 
-    pub(crate) fn stamp(&self) -> Stamp {
-        self.inner.stamp
+    pub(crate) const fn stamp(&self) -> Stamp {
+        self.stamp
     }
 }
 
 impl Scoped for TenantContext {
     fn tenant(&self) -> &TenantId {
-        &self.inner.parts.tenant
+        &self.parts.tenant
     }
 }
 

@@ -10,7 +10,7 @@ use core::{fmt, hash::Hasher};
 
 use siphasher::sip::SipHasher24;
 
-use crate::{ConnectionId, ContextParts, TenantContext, TenantId};
+use crate::{ConnectionId, ContextParts, Reason, Refusal, Scoped, TenantContext, TenantId};
 
 /// A fencing epoch: grows whenever a tenant's connection moves, so that what a deposed owner still
 /// sends can be told apart.
@@ -53,6 +53,27 @@ impl Authority {
         TenantContext::stamped(parts, stamp)
     }
 
+    /// The same proof for another connection or epoch: a credential that was checked once and is
+    /// presented again, or one that renews a session's.
+    ///
+    /// Like [`mint`](Self::mint) it is for credential checks only, and banned everywhere else.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::StampMismatch`] if the context was minted by another authority.
+    pub fn rebind(
+        &self,
+        context: &TenantContext,
+        connection: ConnectionId,
+        epoch: Epoch,
+    ) -> Result<TenantContext, Refusal> {
+        let tenant = context.tenant();
+        if self.stamp(tenant, context.connection(), context.epoch()) != context.stamp() {
+            return Err(Refusal::new(tenant.clone(), Reason::StampMismatch));
+        }
+        Ok(context.restamped(connection, epoch, self.stamp(tenant, connection, epoch)))
+    }
+
     /// SipHash-2-4 (Aumasson and Bernstein, 2012) over the three, each of fixed length or length-prefixed, so that no two
     /// bindings encode alike.
     pub(crate) fn stamp(&self, tenant: &TenantId, connection: ConnectionId, epoch: Epoch) -> Stamp {
@@ -88,6 +109,19 @@ mod tests {
         assert_ne!(base, authority.stamp(&tenant("a"), ConnectionId(2), Epoch(1)));
         assert_ne!(base, authority.stamp(&tenant("a"), ConnectionId(1), Epoch(2)));
         assert_ne!(base, Authority::new([2; 16]).stamp(&tenant("a"), ConnectionId(1), Epoch(1)));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the tests of the type itself")]
+    fn a_context_is_bound_again_by_its_own_authority_alone() {
+        let (own, other) = (Authority::new([1; 16]), Authority::new([2; 16]));
+        let context = own.mint(ContextParts::new(tenant("a"), "s"));
+        let again = own.rebind(&context, ConnectionId(7), Epoch(3)).unwrap();
+        assert_eq!((again.connection(), again.epoch()), (ConnectionId(7), Epoch(3)));
+        assert_eq!(again.tenant(), context.tenant());
+        assert_eq!(again.stamp(), own.stamp(&tenant("a"), ConnectionId(7), Epoch(3)));
+        let refused = other.rebind(&context, ConnectionId(7), Epoch(3)).unwrap_err();
+        assert_eq!(refused.reason(), Reason::StampMismatch);
     }
 
     #[test]
