@@ -101,6 +101,9 @@ fn a_good_token_becomes_its_tenants_context() {
         assert_eq!(context.organisation(), Some("9dfb369b"));
         assert_eq!(context.region(), Some("eu-1"));
         assert_eq!(context.key_id(), kid);
+        assert_eq!((context.issuer(), context.client()), (world::ACME, "dashboard"));
+        assert_eq!((context.token_id(), context.generation()), ("b9c1", 0));
+        assert_eq!(context.issued_at_ms(), world::NOW_S * 1_000);
         assert_eq!(context.connection(), ConnectionId(1));
         assert_eq!(context.epoch(), Epoch(1));
         assert_eq!(context.expires_at_ms(), (world::NOW_S + 600) * 1_000);
