@@ -1,6 +1,14 @@
 //! The signature algorithms that Cofferdam speaks, by their exact names.
 
-/// A JWS signature algorithm. There is no `none`, no shared-secret algorithm and no RSA-PSS.
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256, RsaParameters,
+};
+
+/// A JWS signature algorithm. There is no `none` and no shared-secret algorithm.
+///
+/// [`DEFAULT`](Self::DEFAULT) is what a registration accepts unless it says otherwise. RS384, RS512
+/// and PS256 are there for issuers that speak nothing else, and are named one by one.
 ///
 /// A name is compared byte for byte (RFC 7515 section 4.1.1: `alg` is case-sensitive). `EdDSA` and
 /// `Ed25519` (RFC 9864) name the same mathematics but are two names: a key answers to one of them.
@@ -9,6 +17,13 @@
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384; not by default.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512; not by default.
+    Rs512,
+    /// RSASSA-PSS with SHA-256, and a salt as long as the hash (RFC 7518 section 3.5); not by
+    /// default.
+    Ps256,
     /// ECDSA on P-256 with SHA-256.
     Es256,
     /// Ed25519 under its first registered name (RFC 8037).
@@ -19,16 +34,41 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Rs256, Self::Es256, Self::EdDsa, Self::Ed25519];
+    pub const ALL: &'static [Self] = &[
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Es256,
+        Self::EdDsa,
+        Self::Ed25519,
+    ];
+
+    /// What is accepted where a registration does not say.
+    pub const DEFAULT: &'static [Self] = &[Self::Rs256, Self::Es256, Self::EdDsa, Self::Ed25519];
 
     /// The name as it stands in a header and in a key.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
             Self::Ed25519 => "Ed25519",
+        }
+    }
+
+    /// How a modulus is used, if the algorithm is one of RSA.
+    pub(crate) const fn rsa(self) -> Option<&'static RsaParameters> {
+        match self {
+            Self::Rs256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => Some(&RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => Some(&RSA_PSS_2048_8192_SHA256),
+            Self::Es256 | Self::EdDsa | Self::Ed25519 => None,
         }
     }
 
@@ -49,9 +89,19 @@ mod tests {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
         }
         for name in
-            ["", "none", "None", "nOnE", "HS256", "rs256", "RS256 ", "RS384", "PS256", "eddsa"]
+            ["", "none", "None", "nOnE", "HS256", "rs256", "RS256 ", "PS384", "PS512", "eddsa"]
         {
             assert_eq!(Algorithm::from_name(name), None, "{name:?}");
+        }
+    }
+
+    /// A06.
+    #[test]
+    fn three_are_accepted_only_where_a_registration_names_them() {
+        let by_name = [Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256];
+        for &algorithm in Algorithm::ALL {
+            let is_default = Algorithm::DEFAULT.contains(&algorithm);
+            assert_eq!(is_default, !by_name.contains(&algorithm), "{algorithm:?}");
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct IssuerConfig {
     pub generation: u64,
     /// Who we are to the issuer; a token must name one of these in `aud`.
     pub audiences: Vec<String>,
-    /// The algorithms that are accepted from the issuer; RS256, ES256 and both names of Ed25519.
+    /// The algorithms that are accepted from the issuer; [`Algorithm::DEFAULT`].
     pub algorithms: Vec<Algorithm>,
     /// What a token's `typ` may be; `at+jwt` and `application/at+jwt` (RFC 9068).
     pub token_types: Vec<String>,
@@ -54,7 +54,7 @@ impl IssuerConfig {
             tenant,
             generation: 0,
             audiences: vec![audience.to_owned()],
-            algorithms: Algorithm::ALL.to_vec(),
+            algorithms: Algorithm::DEFAULT.to_vec(),
             token_types: vec!["at+jwt".to_owned(), "application/at+jwt".to_owned()],
             origins: Vec::new(),
             claims: ClaimNames::default(),

@@ -16,7 +16,7 @@ use std::fmt;
 
 use aws_lc_rs::{
     rsa,
-    signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256},
+    signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
@@ -44,9 +44,9 @@ impl Key {
         }
         let Some(algorithm) = algorithm(jwk)? else { return Ok(None) };
         let public = match algorithm {
-            Algorithm::Rs256 => rsa_key(&bytes(jwk, "n")?, &bytes(jwk, "e")?),
             Algorithm::Es256 => p256_key(&bytes(jwk, "x")?, &bytes(jwk, "y")?),
             Algorithm::EdDsa | Algorithm::Ed25519 => ed25519_key(&bytes(jwk, "x")?),
+            rsa => rsa_key(rsa, &bytes(jwk, "n")?, &bytes(jwk, "e")?),
         }?;
         Ok(Some(Self { algorithm, public }))
     }
@@ -107,6 +107,8 @@ fn algorithm(jwk: &Object<'_>) -> Result<Option<Algorithm>, Unsound> {
     };
     match (named, implied) {
         (Algorithm::Ed25519, Some(Algorithm::EdDsa)) => Ok(Some(named)),
+        // RFC 8017 would let one modulus serve them all; a key of ours serves the one it names.
+        (_, Some(Algorithm::Rs256)) if named.rsa().is_some() => Ok(Some(named)),
         (_, Some(implied)) if named == implied => Ok(Some(named)),
         _ => Err(Unsound),
     }
@@ -120,19 +122,21 @@ fn bytes(jwk: &Object<'_>, name: &str) -> Result<Vec<u8>, Unsound> {
 /// The fewest and the most bits of an RSA modulus.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=4_096;
 
-fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<ParsedPublicKey, Unsound> {
+fn rsa_key(
+    algorithm: Algorithm,
+    modulus: &[u8],
+    exponent: &[u8],
+) -> Result<ParsedPublicKey, Unsound> {
     let (Some(&first), Some(&last)) = (modulus.first(), modulus.last()) else {
         return Err(Unsound);
     };
     let bits = (modulus.len() * 8).saturating_sub(first.leading_zeros() as usize);
     let sound =
         RSA_BITS.contains(&bits) && last % 2 == 1 && exponent == [1, 0, 1] && !is_roca(modulus);
-    if !sound {
-        return Err(Unsound);
-    }
+    let Some(parameters) = algorithm.rsa().filter(|_| sound) else { return Err(Unsound) };
     // This refuses leading zero bytes, which would be a second spelling (RFC 7518 section 6.3.1.1).
     rsa::PublicKeyComponents { n: modulus, e: exponent }
-        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+        .to_parsed_public_key(parameters)
         .map_err(|_| Unsound)
 }
 
@@ -244,6 +248,21 @@ mod tests {
         assert_eq!(named(r#","alg":"ES256""#), Err(Unsound));
         assert_eq!(named(r#","alg":"ES512""#), Ok(None));
         assert_eq!(named(r#","alg":7"#), Err(Unsound));
+    }
+
+    /// A06: a modulus serves one of its algorithms, the one that the key names.
+    #[test]
+    fn an_rsa_key_that_names_nothing_is_for_rs256() {
+        let n = [0xff; 256];
+        let named =
+            |alg: &str| import(&format!(r#"{{"kty":"RSA","n":"{}","e":"AQAB"{alg}}}"#, b64(&n)));
+        assert_eq!(named(""), Ok(Some(Algorithm::Rs256)));
+        for algorithm in Algorithm::ALL {
+            let expected =
+                if algorithm.rsa().is_some() { Ok(Some(*algorithm)) } else { Err(Unsound) };
+            assert_eq!(named(&format!(r#","alg":"{}""#, algorithm.name())), expected);
+        }
+        assert_eq!(named(r#","alg":"RSA-OAEP""#), Ok(None));
     }
 
     #[test]

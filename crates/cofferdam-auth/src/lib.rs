@@ -1,7 +1,7 @@
 //! Credential to tenant context: strict JWT checks, key sets per issuer, origins and upgrades.
 //!
 //! A [`Verifier`] holds the registered issuers, each of exactly one tenant, with their published
-//! keys. It turns a compact JWT (RS256, ES256 or Ed25519) into a [`TenantContext`], or refuses it.
+//! keys. It turns a compact JWT (RS256, ES256 or Ed25519; others by name) into a [`TenantContext`], or refuses it.
 //! Nothing is optional: a token without audience, expiry, key id or tenant is refused like a forged
 //! one, a claim that stands twice is refused at any depth, and a key is found by issuer *and* key
 //! id, so that no tenant's key can speak for another.
@@ -17,8 +17,7 @@
 //!
 //! It fetches no keys, reads no clock and opens no socket: `cofferdam-tokio` does, and hands over
 //! the bytes and the time. It issues no tokens. It decrypts none (JWE), and knows no shared-secret
-//! algorithms, no RSA-PSS and no `none`, so that a public key can never be taken for a secret. It
-//! follows no key or certificate that a token brings along. It does not close sessions that are
+//! algorithms and no `none`, so that a public key can never be taken for a secret. It follows no key or certificate that a token brings along. It does not close sessions that are
 //! open when a key or token is revoked; it refuses to open them again.
 //!
 //! # Example

@@ -120,8 +120,12 @@ fn cases(group: &Value) -> impl Iterator<Item = (u64, &str, bool)> {
     })
 }
 
-/// A12. The suite's defects (372 and 373 are labelled valid, 367 and 370 are equal to valid 357)
-/// are all in groups of HMAC, which we import no keys of; likewise RSA-PSS and P-521.
+/// Cases whose label is a defect: the key says PS256 and the token PS384, and the suite calls it
+/// valid. Its other defects (372 and 373, 367 and 370) are in groups of HMAC, of which we import no
+/// keys; likewise PS384, PS512 and P-521.
+const DEFECTS: [u64; 2] = [346, 350];
+
+/// A12.
 #[test]
 fn agrees_with_wycheproof_on_json_web_signatures() {
     let Some(suite) = suite("wycheproof/json_web_signature_test.json") else { return };
@@ -133,11 +137,12 @@ fn agrees_with_wycheproof_on_json_web_signatures() {
                 // Nothing of ours: no key, so nothing verifies.
                 continue;
             };
+            let valid = valid && !DEFECTS.contains(&number);
             assert_eq!(verifies(key, token), valid, "case {number}");
             if valid { accepted += 1 } else { refused += 1 }
         }
     }
-    assert!(accepted >= 10 && refused >= 250, "{accepted} accepted, {refused} refused");
+    assert!(accepted == 24 && refused == 306, "{accepted} accepted, {refused} refused");
 }
 
 /// V02: ROCA, short and e = 1 keys, wrong use, curve, type, point; private and shared keys.
