@@ -56,6 +56,11 @@ impl Key {
         self.algorithm
     }
 
+    /// Whether both are the same public key for the same algorithm.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.public.as_ref() == other.public.as_ref()
+    }
+
     /// Whether `signature` is this key's over `message`.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.public.verify_sig(message, signature).is_ok()

@@ -71,7 +71,16 @@ impl KeyRing {
     /// keys stay as they were, until they are too old
     /// ([`longest_key_age`](IssuerConfig::longest_key_age)).
     pub fn replace_keys(&self, issuer: &str, jwks: &[u8], now: Now) -> Result<(), InvalidKeySet> {
-        let keys = KeySet::import(jwks)?;
+        self.install_keys(issuer, &KeySet::import(jwks)?, now)
+    }
+
+    /// The same with a set that was read already, as [`Refresher`](crate::refresh::Refresher) hands
+    /// it over.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySet::UnknownIssuer`] if the issuer is not registered.
+    pub fn install_keys(&self, issuer: &str, keys: &KeySet, now: Now) -> Result<(), InvalidKeySet> {
         self.change(|table| table.with_keys(issuer, keys.clone(), now))
     }
 

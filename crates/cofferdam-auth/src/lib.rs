@@ -1,13 +1,14 @@
 //! Credential to tenant context: strict JWT checks, key sets per issuer, origins and upgrades.
 //!
 //! A [`Verifier`] holds the registered issuers, each of exactly one tenant, with their published
-//! keys. It turns a compact JWT (RS256, ES256 or Ed25519; others by name) into a [`TenantContext`], or refuses it.
+//! keys. It turns a compact JWT (RS256, ES256, Ed25519) into a [`TenantContext`], or refuses it.
 //! Nothing is optional: a token without audience, expiry, key id or tenant is refused like a forged
 //! one, a claim that stands twice is refused at any depth, and a key is found by issuer *and* key
 //! id, so that no tenant's key can speak for another.
 //!
 //! * [`KeyRing`] swaps verifiers while they are in use: rotation and revocation without a restart,
 //!   checks without a lock.
+//! * [`refresh`] decides when key sets are fetched, what an answer means, and who waits for it.
 //! * [`upgrade`] does the same from the head of an HTTP request, before the WebSocket upgrade: one
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
 //! * [`AuthFailure`] is for the audit log of the tenant that it belongs to; the peer learns
@@ -17,8 +18,9 @@
 //!
 //! It fetches no keys, reads no clock and opens no socket: `cofferdam-tokio` does, and hands over
 //! the bytes and the time. It issues no tokens. It decrypts none (JWE), and knows no shared-secret
-//! algorithms and no `none`, so that a public key can never be taken for a secret. It follows no key or certificate that a token brings along. It does not close sessions that are
-//! open when a key or token is revoked; it refuses to open them again.
+//! algorithms and no `none`, so that a public key can never be taken for a secret. It follows no key
+//! or certificate that a token brings along. It does not close sessions that are open when a key or
+//! token is revoked; it refuses to open them again.
 //!
 //! # Example
 //!
@@ -76,6 +78,7 @@ mod key;
 mod key_ring;
 mod key_set;
 mod origin;
+pub mod refresh;
 mod revocations;
 mod unverified;
 pub mod upgrade;

@@ -9,6 +9,8 @@ mod mutations;
 mod oracles;
 #[path = "it/readme.rs"]
 mod readme;
+#[path = "it/refresh.rs"]
+mod refresh;
 #[path = "it/rotation.rs"]
 mod rotation;
 #[path = "it/upgrade.rs"]
