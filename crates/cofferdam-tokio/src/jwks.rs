@@ -2,24 +2,34 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Url, redirect::Policy};
+use bytes::BytesMut;
+use cofferdam_auth::refresh::Answer;
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH},
+    redirect::Policy,
+};
+
+use crate::egress::{GuardedResolver, Networks, allows_url};
 
 /// The largest key set that is read, in bytes.
 const MAX_BYTES: usize = 50 * 1024;
+/// The longest `ETag` that is remembered, in bytes.
+const MAX_VALIDATOR: usize = 256;
 
 /// Fetches key sets. The address comes from the issuer's registration, never from a token.
 #[derive(Debug, Clone)]
 pub struct JwksClient {
     client: Client,
+    networks: Networks,
 }
 
 /// Why a fetch failed; what the server said is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksError {
-    /// Neither `https` nor `http` to a loopback address.
-    #[error("a key set address must be https, or http to this machine")]
+    /// Neither `https` nor `http` to this machine, or an address in a network that is not allowed.
+    #[error("a key set address must be https in an allowed network, or http to this machine")]
     Address,
     /// The TLS settings of this machine cannot be read.
     #[error("no tls on this machine")]
@@ -27,7 +37,7 @@ pub enum JwksError {
     /// No connection, no answer in time, or the answer broke off.
     #[error("the key set server does not answer")]
     Unreachable,
-    /// An answer other than 200; redirects are not followed.
+    /// An answer other than 200 and 304; redirects are not followed.
     #[error("the key set server answered with status {0}")]
     Status(u16),
     /// More than 50 KiB.
@@ -36,59 +46,97 @@ pub enum JwksError {
 }
 
 impl JwksClient {
-    /// A client: 500 ms to connect, 2 s in all, no redirects, no proxies, no cookies.
+    /// A client: 500 ms to connect, 2 s in all, no redirects, no proxies, no cookies, and no address
+    /// outside of `networks`, whatever a name resolves to.
     ///
     /// # Errors
     ///
     /// [`JwksError::Tls`] if this machine has no usable trust store.
-    pub fn new() -> Result<Self, JwksError> {
+    pub fn new(networks: Networks) -> Result<Self, JwksError> {
         let client = Client::builder()
             .connect_timeout(Duration::from_millis(500))
             .timeout(Duration::from_secs(2))
             .redirect(Policy::none())
+            .dns_resolver(GuardedResolver::new(networks))
             .no_proxy()
             .build()
             .map_err(|_| JwksError::Tls)?;
-        Ok(Self { client })
+        Ok(Self { client, networks })
     }
 
-    /// Fetches the key set at `address`.
+    /// Whether this client would connect to `address`, as far as its text says.
+    ///
+    /// # Errors
+    ///
+    /// [`JwksError::Address`] if not.
+    pub fn check(&self, address: &str) -> Result<(), JwksError> {
+        self.url(address).map(drop)
+    }
+
+    /// Fetches the key set at `address`, unless it is still the one with this validator.
     ///
     /// # Errors
     ///
     /// [`JwksError`]; the caller keeps the set it has.
-    pub async fn fetch(&self, address: &str) -> Result<Bytes, JwksError> {
-        let address = Url::parse(address).map_err(|_| JwksError::Address)?;
-        if !is_allowed(&address) {
-            return Err(JwksError::Address);
+    pub async fn fetch(&self, address: &str, validator: Option<&str>) -> Result<Answer, JwksError> {
+        let mut request = self.client.get(self.url(address)?);
+        if let Some(validator) = validator {
+            request = request.header(IF_NONE_MATCH, validator);
         }
-        let request = self.client.get(address).send();
-        let mut answer = request.await.map_err(|_| JwksError::Unreachable)?;
-        if answer.status() != reqwest::StatusCode::OK {
-            return Err(JwksError::Status(answer.status().as_u16()));
-        }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| JwksError::Unreachable)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(JwksError::TooLarge);
+        let answer = request.send().await.map_err(|_| JwksError::Unreachable)?;
+        let max_age = max_age(answer.headers());
+        match answer.status() {
+            StatusCode::OK => {
+                let validator = validator_of(answer.headers());
+                Ok(Answer::Set { body: body(answer).await?, validator, max_age })
             }
-            body.extend_from_slice(&chunk);
+            StatusCode::NOT_MODIFIED if validator.is_some() => Ok(Answer::NotModified { max_age }),
+            other => Err(JwksError::Status(other.as_u16())),
         }
-        Ok(body.freeze())
+    }
+
+    fn url(&self, address: &str) -> Result<Url, JwksError> {
+        let url = Url::parse(address).ok().filter(|url| allows_url(self.networks, url));
+        url.ok_or(JwksError::Address)
     }
 }
 
-fn is_allowed(address: &Url) -> bool {
-    let loopback = match address.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    };
-    let no_user = address.username().is_empty() && address.password().is_none();
-    no_user && (address.scheme() == "https" || (address.scheme() == "http" && loopback))
+async fn body(mut answer: Response) -> Result<Vec<u8>, JwksError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|_| JwksError::Unreachable)? {
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(JwksError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
+
+fn validator_of(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(ETAG)?.to_str().ok()?;
+    (text.len() <= MAX_VALIDATOR).then(|| text.to_owned())
+}
+
+/// RFC 9111 section 5.2: what may not be stored, or not be used without asking, is old at once.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let mut least = None;
+    for value in headers.get_all(CACHE_CONTROL) {
+        for directive in value.to_str().ok()?.split(',') {
+            let directive = directive.trim().to_ascii_lowercase();
+            let seconds = match directive.as_str() {
+                "no-store" | "no-cache" => Some(0),
+                other => other
+                    .strip_prefix("max-age=")
+                    .and_then(|seconds| seconds.trim_matches('"').parse().ok()),
+            };
+            let age = seconds.map(Duration::from_secs);
+            least = match (least, age) {
+                (Some(least), Some(age)) => Some(Duration::min(least, age)),
+                (one, other) => one.or(other),
+            };
+        }
+    }
+    least
 }
 
 #[cfg(test)]
@@ -97,20 +145,28 @@ mod tests {
 
     use super::*;
 
+    fn headers(cache_control: &[&'static str]) -> HeaderMap {
+        let values = cache_control.iter();
+        values
+            .map(|value| (CACHE_CONTROL, reqwest::header::HeaderValue::from_static(value)))
+            .collect()
+    }
+
     #[test]
-    fn plain_http_is_for_this_machine_only() {
-        for (address, allowed) in [
-            ("https://id.example.com/jwks", true),
-            ("http://127.0.0.1:8080/jwks", true),
-            ("http://[::1]:8080/jwks", true),
-            ("http://localhost/jwks", true),
-            ("http://id.example.com/jwks", false),
-            ("http://127.0.0.1.example.com/jwks", false),
-            ("http://user@127.0.0.1/jwks", false),
-            ("file:///etc/passwd", false),
-            ("ftp://127.0.0.1/jwks", false),
+    fn the_shortest_age_that_an_answer_asks_for_counts() {
+        for (values, seconds) in [
+            (&[][..], None),
+            (&["public"], None),
+            (&["max-age=300, stale-if-error=86400"], Some(300)),
+            (&["MAX-AGE=60"], Some(60)),
+            (&["max-age=\"60\""], Some(60)),
+            (&["no-store, max-age=300"], Some(0)),
+            (&["max-age=300", "no-cache"], Some(0)),
+            (&["max-age=300, max-age=30"], Some(30)),
+            (&["max-age=-1"], None),
+            (&["max-age=x, max-age=9"], Some(9)),
         ] {
-            assert_eq!(Url::parse(address).is_ok_and(|a| is_allowed(&a)), allowed, "{address}");
+            assert_eq!(max_age(&headers(values)), seconds.map(Duration::from_secs), "{values:?}");
         }
     }
 
@@ -127,29 +183,48 @@ mod tests {
         format!("http://{address}/jwks")
     }
 
+    async fn error(client: &JwksClient, address: &str) -> JwksError {
+        client.fetch(address, None).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_unchanged_set_is_not_sent_again() {
+        let client = JwksClient::new(Networks::Public).unwrap();
+        let first = b"HTTP/1.1 200 OK\r\netag: \"7\"\r\ncontent-length: 2\r\n\r\n{}".to_vec();
+        let answer = client.fetch(&server(first).await, None).await.unwrap();
+        let Answer::Set { validator: Some(validator), .. } = answer else { panic!("{answer:?}") };
+        let same = b"HTTP/1.1 304 Same\r\ncache-control: max-age=60\r\n\r\n".to_vec();
+        let answer = client.fetch(&server(same.clone()).await, Some(&validator)).await.unwrap();
+        let minute = Some(Duration::from_secs(60));
+        assert!(matches!(answer, Answer::NotModified { max_age } if max_age == minute));
+        // Nothing was asked that this could answer.
+        assert_eq!(error(&client, &server(same).await).await, JwksError::Status(304));
+    }
+
     /// V02: errors, redirects and bodies without end are failures, not key sets.
     #[tokio::test]
     async fn an_answer_that_is_not_a_small_200_is_a_failure() {
-        let client = JwksClient::new().unwrap();
+        let client = JwksClient::new(Networks::Public).unwrap();
         let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec();
-        assert_eq!(client.fetch(&server(ok).await).await.unwrap(), "{}");
+        let answer = client.fetch(&server(ok).await, None).await.unwrap();
+        assert!(matches!(answer, Answer::Set { body, .. } if body == b"{}"));
         let moved =
             b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(client.fetch(&server(moved.to_vec()).await).await, Err(JwksError::Status(302)));
+        assert_eq!(error(&client, &server(moved.to_vec()).await).await, JwksError::Status(302));
         let broken = b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".to_vec();
-        assert_eq!(client.fetch(&server(broken).await).await, Err(JwksError::Status(500)));
+        assert_eq!(error(&client, &server(broken).await).await, JwksError::Status(500));
         let mut large = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n".to_vec();
         large.resize(large.len() + 100_000, b' ');
-        assert_eq!(client.fetch(&server(large).await).await, Err(JwksError::TooLarge));
+        assert_eq!(error(&client, &server(large).await).await, JwksError::TooLarge);
         let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}".to_vec();
-        assert_eq!(client.fetch(&server(cut).await).await, Err(JwksError::Unreachable));
+        assert_eq!(error(&client, &server(cut).await).await, JwksError::Unreachable);
     }
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_a_failure() {
-        let client = JwksClient::new().unwrap();
+        let client = JwksClient::new(Networks::Public).unwrap();
         let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let address = format!("http://{unused}/jwks");
-        assert_eq!(client.fetch(&address).await, Err(JwksError::Unreachable));
+        assert_eq!(error(&client, &address).await, JwksError::Unreachable);
     }
 }

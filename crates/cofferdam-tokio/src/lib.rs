@@ -30,11 +30,15 @@
 )]
 
 mod clock;
+mod egress;
 mod frames;
 mod jwks;
+mod keys;
 mod upgrade;
 
 pub use clock::{Clock, random_bytes, sleep_until};
+pub use egress::Networks;
 pub use frames::{Frame, FrameReader, ReadEnd};
 pub use jwks::{JwksClient, JwksError};
+pub use keys::{KeyEvent, KeyKeeper, RegisterError};
 pub use upgrade::{UpgradeError, accept_upgrade, socket_config};

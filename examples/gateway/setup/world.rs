@@ -1,13 +1,13 @@
 //! What stands in for the world: the platform, the issuer, and the consumers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use cofferdam::{
     auth::{IssuerConfig, KeyRing, Verifier},
     core::TenantId,
 };
 use cofferdam_sim::generator::Profile;
-use cofferdam_tokio::{Clock, JwksClient};
+use cofferdam_tokio::{JwksClient, KeyEvent, KeyKeeper, Networks};
 use tokio::task;
 
 use super::{Shared, Wires};
@@ -50,55 +50,36 @@ pub(super) async fn trust(
     let issuer = Issuer::start(&tenants, shared.clock)
         .await
         .map_err(|error| format!("the issuer cannot start: {error}"))?;
-    let client = JwksClient::new().map_err(|error| error.to_string())?;
-    let keys = KeyRing::new(Verifier::new(shared.authority.clone()));
+    let client = JwksClient::new(Networks::Public).map_err(|error| error.to_string())?;
+    let ring = Arc::new(KeyRing::new(Verifier::new(shared.authority.clone())));
+    let (keeper, task) = KeyKeeper::start(Arc::clone(&ring), client, shared.clock, report);
     for (tenant, _) in &tenants {
-        let about = |error: String| format!("the issuer of {tenant}: {error}");
-        keys.register(&IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE))
-            .map_err(|error| about(error.to_string()))?;
-        fetch_keys(&client, &issuer, &keys, tenant, shared.clock).await.map_err(about)?;
-    }
-    let (issuer, keys) = (Arc::new(issuer), Arc::new(keys));
-    tokio::spawn(refresh_keys(
-        client,
-        Arc::clone(&issuer),
-        Arc::clone(&keys),
-        tenants,
-        shared.clock,
-    ));
-    Ok((issuer, keys))
-}
-
-async fn fetch_keys(
-    client: &JwksClient,
-    issuer: &Issuer,
-    keys: &KeyRing,
-    tenant: &TenantId,
-    clock: Clock,
-) -> Result<(), String> {
-    let fetched =
-        client.fetch(&issuer.key_set_address(tenant)).await.map_err(|error| error.to_string())?;
-    keys.replace_keys(&Issuer::name(tenant), &fetched, clock.now())
-        .map_err(|error| error.to_string())
-}
-
-/// Key sets are fresh for five minutes; a failed fetch keeps the last good set.
-async fn refresh_keys(
-    client: JwksClient,
-    issuer: Arc<Issuer>,
-    keys: Arc<KeyRing>,
-    tenants: Vec<(TenantId, String)>,
-    clock: Clock,
-) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(240));
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        for (tenant, _) in &tenants {
-            if let Err(error) = fetch_keys(&client, &issuer, &keys, tenant, clock).await {
-                eprintln!("gateway: the keys of {tenant} were not refreshed: {error}");
-            }
+        let config = IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE);
+        let registered = keeper.register(&config, &issuer.key_set_address(tenant)).await;
+        match registered {
+            Ok(true) => {}
+            Ok(false) => return Err(format!("the issuer of {tenant} does not publish its keys")),
+            Err(error) => return Err(format!("the issuer of {tenant}: {error}")),
         }
+    }
+    // The task ends with the last clone of its keeper, and the gateway runs until its end.
+    tokio::spawn(async move {
+        let _kept = keeper;
+        let _ended = task.await;
+    });
+    Ok((Arc::new(issuer), ring))
+}
+
+/// Keys are fetched again by themselves; this is what an operator should hear of.
+fn report(event: KeyEvent) {
+    match event {
+        KeyEvent::Alarm { tenant, alarm, .. } => {
+            eprintln!("gateway: the keys of {tenant}: {alarm:?}");
+        }
+        KeyEvent::Withdrawn { tenant, key_ids, .. } => {
+            eprintln!("gateway: {tenant} withdrew {} keys", key_ids.len());
+        }
+        _ => {}
     }
 }
 

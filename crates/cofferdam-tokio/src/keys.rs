@@ -1,0 +1,349 @@
+//! Keeping every issuer's keys fresh over HTTP, and checking tokens against them.
+//!
+//! One task owns the [`Refresher`] and carries out what it asks for. A fetch is a task of its own,
+//! at most one for each issuer, bounded in time by the client: a server that hangs holds up nobody
+//! but those who wait for a key of *its* issuer. A check never waits for the task. It reads the
+//! [`KeyRing`], and only a token whose key is not there asks for a fetch.
+//!
+//! # What a stranger can measure
+//!
+//! A key id that nobody knows is refused after a fetch if its issuer is registered, and could be
+//! refused at once if it is not; the difference would tell who is a customer (SECURITY X01). So all
+//! who name an unknown issuer or key wait for the same span, [`PATIENCE`], and are refused together
+//! with it; only a key that is found ends the wait. No more than [`MAX_PATIENT`] wait at a time, the
+//! rest is refused at once, whatever they name.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use cofferdam_auth::{
+    AuthFailure, InvalidIssuer, IssuerConfig, KeyRing, Route, Unverified,
+    refresh::{Alarm, Answer, Effect, Flight, Input, Refresher, Waiter},
+};
+use cofferdam_core::{ConnectionId, Epoch, Machine, Reason, TenantContext, TenantId};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinHandle,
+    time::{self, Instant, timeout_at},
+};
+
+use crate::{Clock, JwksClient, JwksError, random_bytes, sleep_until};
+
+/// How long a token with an unknown issuer or key is held before it is refused.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many such tokens are held at a time.
+const MAX_PATIENT: usize = 1_024;
+/// Inputs that may stand in the task's queue.
+const QUEUE: usize = 1_024;
+
+/// What happened to an issuer's keys that others should act on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum KeyEvent {
+    /// Keys were withdrawn by their issuer: sessions that were opened with them must end.
+    Withdrawn {
+        /// Whose issuer it is.
+        tenant: TenantId,
+        /// The issuer.
+        issuer: String,
+        /// The keys.
+        key_ids: Vec<Box<str>>,
+    },
+    /// An operator should know.
+    Alarm {
+        /// Whose issuer it is.
+        tenant: TenantId,
+        /// The issuer.
+        issuer: String,
+        /// What is wrong.
+        alarm: Alarm,
+    },
+}
+
+/// Why an issuer was not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The registration is not sound.
+    #[error(transparent)]
+    Issuer(#[from] InvalidIssuer),
+    /// The address of its keys is not one that is connected to.
+    #[error(transparent)]
+    Address(#[from] JwksError),
+    /// The tenant has as many issuers as it may have, or the keeper has ended.
+    #[error("the keys of this issuer are not kept")]
+    NotKept,
+}
+
+/// Keeps the keys of a [`KeyRing`] fresh. Cheap to clone; the task ends with the last clone.
+#[derive(Clone)]
+pub struct KeyKeeper {
+    ring: Arc<KeyRing>,
+    client: JwksClient,
+    clock: Clock,
+    asks: mpsc::Sender<Ask>,
+    patient: Arc<Semaphore>,
+    waiters: Arc<AtomicU64>,
+}
+
+enum Ask {
+    Register { issuer: String, tenant: TenantId, address: String, landed: oneshot::Sender<bool> },
+    Remove { issuer: String },
+    Unknown { issuer: String, key_id: String, waiter: Waiter, answer: oneshot::Sender<bool> },
+}
+
+impl KeyKeeper {
+    /// Starts the task. `on_event` is called in it, and must not block.
+    ///
+    /// Must be called within a Tokio runtime.
+    pub fn start(
+        ring: Arc<KeyRing>,
+        client: JwksClient,
+        clock: Clock,
+        on_event: impl Fn(KeyEvent) + Send + 'static,
+    ) -> (Self, JoinHandle<()>) {
+        let (asks, inbox) = mpsc::channel(QUEUE);
+        let (landed, landings) = mpsc::channel(QUEUE);
+        let keeping = Keeping {
+            ring: Arc::clone(&ring),
+            client: client.clone(),
+            clock,
+            machine: Refresher::new(random_bytes()),
+            addresses: BTreeMap::new(),
+            registering: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            landed,
+            on_event,
+        };
+        let task = tokio::spawn(keeping.run(inbox, landings));
+        let patient = Arc::new(Semaphore::new(MAX_PATIENT));
+        let waiters = Arc::default();
+        (Self { ring, client, clock, asks, patient, waiters }, task)
+    }
+
+    /// The keys of this moment.
+    #[must_use]
+    pub const fn ring(&self) -> &Arc<KeyRing> {
+        &self.ring
+    }
+
+    /// Registers an issuer and fetches its keys from `address`: whether they are there.
+    ///
+    /// If they are not, the issuer is registered all the same, and the fetch is tried again until
+    /// they are. One try takes two seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]; the issuer is not registered then.
+    pub async fn register(
+        &self,
+        issuer: &IssuerConfig,
+        address: &str,
+    ) -> Result<bool, RegisterError> {
+        self.client.check(address)?;
+        self.ring.register(issuer)?;
+        let (name, tenant) = (issuer.issuer.clone(), issuer.tenant.clone());
+        let (landed, landing) = oneshot::channel();
+        let ask = Ask::Register { issuer: name, tenant, address: address.to_owned(), landed };
+        if self.asks.send(ask).await.is_err() {
+            self.ring.remove(&issuer.issuer);
+            return Err(RegisterError::NotKept);
+        }
+        landing.await.map_err(|_| RegisterError::NotKept)
+    }
+
+    /// Removes an issuer: its tokens are refused from now on, and its keys no longer fetched.
+    pub async fn remove(&self, issuer: &str) {
+        self.ring.remove(issuer);
+        // A task that has ended fetches nothing either.
+        let _ = self.asks.send(Ask::Remove { issuer: issuer.to_owned() }).await;
+    }
+
+    /// [`KeyRing::verify`], and for a key that is not there yet one fetch and another try.
+    ///
+    /// A token whose key is there is decided at once, whatever the issuer's server does.
+    ///
+    /// # Errors
+    ///
+    /// As there; for an unknown issuer or key mostly after a second (see the module's text).
+    pub async fn verify(
+        &self,
+        token: &str,
+        route: &Route<'_>,
+        connection: ConnectionId,
+        epoch: Epoch,
+    ) -> Result<TenantContext, AuthFailure> {
+        let check = || self.ring.verify(token, route, self.clock.now(), connection, epoch);
+        let failure = match check() {
+            Err(failure) if is_unknown(&failure) => failure,
+            decided => return decided,
+        };
+        self.wait_for_key(token, &failure).await;
+        check()
+    }
+
+    /// Waits until a key that `token` names, and for want of which it was refused, may be there.
+    ///
+    /// For checks that are not [`verify`](Self::verify), such as the upgrade's: check, wait here if
+    /// the failure's reason is [`Reason::UnknownKey`] or [`Reason::UnknownIssuer`], and check again.
+    pub async fn wait_for_key(&self, token: &str, failure: &AuthFailure) {
+        let Ok(_held) = self.patient.try_acquire() else { return };
+        let deadline = Instant::now() + PATIENCE;
+        if failure.reason() == Reason::UnknownKey && self.ask(token, deadline).await == Some(true) {
+            return;
+        }
+        // X01: whoever is refused has waited as long as everybody else.
+        time::sleep_until(deadline).await;
+    }
+
+    async fn ask(&self, token: &str, deadline: Instant) -> Option<bool> {
+        let named = Unverified::inspect(token).ok()?;
+        let (issuer, key_id) = (named.issuer().to_owned(), named.key_id().to_owned());
+        let waiter = Waiter(self.waiters.fetch_add(1, Relaxed));
+        let (answer, answered) = oneshot::channel();
+        // A full queue is as good as no answer: a check must not wait for the task.
+        self.asks.try_send(Ask::Unknown { issuer, key_id, waiter, answer }).ok()?;
+        timeout_at(deadline, answered).await.ok()?.ok()
+    }
+}
+
+fn is_unknown(failure: &AuthFailure) -> bool {
+    matches!(failure.reason(), Reason::UnknownKey | Reason::UnknownIssuer)
+}
+
+impl fmt::Debug for KeyKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyKeeper").field("ring", &self.ring).finish_non_exhaustive()
+    }
+}
+
+/// The task's own.
+struct Keeping<F> {
+    ring: Arc<KeyRing>,
+    client: JwksClient,
+    clock: Clock,
+    machine: Refresher,
+    /// Where each issuer's keys are, by its registration.
+    addresses: BTreeMap<String, Arc<str>>,
+    /// Who waits for an issuer's first answer.
+    registering: BTreeMap<String, oneshot::Sender<bool>>,
+    waiting: BTreeMap<Waiter, oneshot::Sender<bool>>,
+    landed: mpsc::Sender<(String, Flight, Answer)>,
+    on_event: F,
+}
+
+impl<F: Fn(KeyEvent)> Keeping<F> {
+    async fn run(
+        mut self,
+        mut asks: mpsc::Receiver<Ask>,
+        mut landings: mpsc::Receiver<(String, Flight, Answer)>,
+    ) {
+        let mut effects = Vec::new();
+        loop {
+            let due = self.machine.poll_timeout();
+            tokio::select! {
+                ask = asks.recv() => {
+                    let Some(ask) = ask else { return };
+                    let input = self.input(ask);
+                    self.machine.handle_input(input, self.clock.now(), &mut effects);
+                }
+                landing = landings.recv() => {
+                    // `self` holds a sender, so there is always another one.
+                    let Some((issuer, flight, answer)) = landing else { return };
+                    let registering = self.registering.remove(&issuer);
+                    let input = Input::Fetched { issuer, flight, answer };
+                    self.machine.handle_input(input, self.clock.now(), &mut effects);
+                    if let Some(waiting) = registering {
+                        let is_set = |effect: &Effect| matches!(effect, Effect::Install { .. });
+                        let is_there = effects.iter().any(is_set);
+                        effects.drain(..).for_each(|effect| self.carry_out(effect));
+                        // Whoever registered may not wait any more.
+                        let _ = waiting.send(is_there);
+                    }
+                }
+                () = sleep_until(&self.clock, due) => {
+                    self.machine.handle_timeout(self.clock.now(), &mut effects);
+                }
+            }
+            for effect in effects.drain(..) {
+                self.carry_out(effect);
+            }
+            // Whoever has given up needs no answer; without this their number would only grow.
+            if self.waiting.len() > MAX_PATIENT {
+                self.waiting.retain(|_, answer| !answer.is_closed());
+            }
+        }
+    }
+
+    fn input(&mut self, ask: Ask) -> Input {
+        match ask {
+            Ask::Register { issuer, tenant, address, landed } => {
+                self.registering.insert(issuer.clone(), landed);
+                self.addresses.insert(issuer.clone(), address.into());
+                Input::Register { issuer, tenant }
+            }
+            Ask::Remove { issuer } => {
+                self.addresses.remove(&issuer);
+                self.registering.remove(&issuer);
+                Input::Remove { issuer }
+            }
+            Ask::Unknown { issuer, key_id, waiter, answer } => {
+                self.waiting.insert(waiter, answer);
+                Input::UnknownKey { issuer, key_id, waiter }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Fetch { issuer, flight, validator, .. } => {
+                self.fetch(issuer, flight, validator);
+            }
+            Effect::Install { tenant, issuer, keys, withdrawn } => {
+                let installed = self.ring.install_keys(&issuer, &keys, self.clock.now());
+                // An issuer that was removed meanwhile has no sessions left to end.
+                if installed.is_ok() && !withdrawn.is_empty() {
+                    (self.on_event)(KeyEvent::Withdrawn { tenant, issuer, key_ids: withdrawn });
+                }
+            }
+            Effect::Resume { waiter, found, .. } => {
+                if let Some(answer) = self.waiting.remove(&waiter) {
+                    // Whoever waited may have gone.
+                    let _ = answer.send(found);
+                }
+            }
+            Effect::Alarm { tenant, issuer, alarm } => {
+                if alarm == Alarm::TooManyIssuers {
+                    self.give_up(&issuer);
+                }
+                (self.on_event)(KeyEvent::Alarm { tenant, issuer, alarm });
+            }
+            // A kind of effect that this driver does not know asks for nothing that it could do.
+            _ => {}
+        }
+    }
+
+    /// There will be no fetch: an issuer without keys is not to look as if it waited for them.
+    fn give_up(&mut self, issuer: &str) {
+        self.ring.remove(issuer);
+        self.addresses.remove(issuer);
+        self.registering.remove(issuer);
+    }
+
+    fn fetch(&self, issuer: String, flight: Flight, validator: Option<String>) {
+        let Some(address) = self.addresses.get(&issuer).cloned() else { return };
+        let (client, landed) = (self.client.clone(), self.landed.clone());
+        tokio::spawn(async move {
+            let answer = client.fetch(&address, validator.as_deref()).await;
+            // Without a receiver the keeper has ended.
+            let _ = landed.send((issuer, flight, answer.unwrap_or(Answer::Failed))).await;
+        });
+    }
+}

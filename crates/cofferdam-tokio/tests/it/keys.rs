@@ -1,0 +1,272 @@
+//! Keys over HTTP from a server that rotates, fails, hangs and counts.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use cofferdam_auth::{AuthFailure, IssuerConfig, KeyRing, Route, Verifier};
+use cofferdam_core::{Authority, ConnectionId, Epoch, Reason, Scoped, TenantContext, TenantId};
+use cofferdam_tokio::{Clock, JwksClient, JwksError, KeyEvent, KeyKeeper, Networks, RegisterError};
+use futures_util::{FutureExt, future::join_all};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+/// What the server of one issuer does next.
+#[derive(Clone)]
+enum Does {
+    Publish(Vec<u8>),
+    Fail,
+    Hang,
+}
+
+/// One issuer's key endpoint on loopback.
+#[derive(Clone)]
+struct Server {
+    address: String,
+    does: Arc<Mutex<Does>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Publishes the keys of these seeds, under the ids `k1`, `k2`...
+    async fn start(seeds: &[u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/jwks", listener.local_addr().unwrap());
+        let does = Arc::new(Mutex::new(Does::Publish(seeds.to_vec())));
+        let server = Self { address, does, asked: Arc::default() };
+        let serving = server.clone();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let serving = serving.clone();
+                tokio::spawn(async move {
+                    let mut request = [0; 2_048];
+                    while let Ok(1..) = socket.read(&mut request).await {
+                        serving.asked.fetch_add(1, SeqCst);
+                        let does = serving.does.lock().unwrap().clone();
+                        let answer = match does {
+                            Does::Hang => std::future::pending().await,
+                            Does::Fail => "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".into(),
+                            Does::Publish(seeds) => {
+                                let set = key_set(&seeds);
+                                format!(
+                                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{set}",
+                                    set.len()
+                                )
+                            }
+                        };
+                        if socket.write_all(answer.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    fn now(&self, does: Does) {
+        *self.does.lock().unwrap() = does;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(SeqCst)
+    }
+}
+
+fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+fn key_set(seeds: &[u8]) -> String {
+    let keys: Vec<_> = seeds
+        .iter()
+        .map(|seed| {
+            let x = BASE64.encode(pair(*seed).public_key());
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": format!("k{seed}"), "x": x})
+        })
+        .collect();
+    json!({ "keys": keys }).to_string()
+}
+
+struct World {
+    keeper: KeyKeeper,
+    clock: Clock,
+    events: Arc<Mutex<Vec<KeyEvent>>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::start();
+        let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new([7; 16]))));
+        let client = JwksClient::new(Networks::Public).unwrap();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        let heard = move |event| seen.lock().unwrap().push(event);
+        let (keeper, _task) = KeyKeeper::start(ring, client, clock, heard);
+        Self { keeper, clock, events }
+    }
+
+    async fn register(&self, id: &str, server: &Server) -> Result<bool, RegisterError> {
+        self.keeper.register(&config(id), &server.address).await
+    }
+
+    fn token(&self, id: &str, seed: u8, key_id: &str) -> String {
+        let now = self.clock.now().wall_ms() / 1_000;
+        let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": key_id});
+        let claims = json!({
+            "iss": issuer(id), "aud": "events", "sub": "svc", "client_id": "svc", "jti": "1",
+            "iat": now, "exp": now + 600, "tenant": id,
+        });
+        let input =
+            format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
+        format!("{input}.{}", BASE64.encode(pair(seed).sign(input.as_bytes())))
+    }
+
+    async fn verify(&self, token: &str) -> Result<TenantContext, AuthFailure> {
+        self.keeper.verify(token, &Route::any(), ConnectionId(1), Epoch(1)).await
+    }
+}
+
+fn issuer(id: &str) -> String {
+    format!("https://id.example.com/{id}")
+}
+
+fn config(id: &str) -> IssuerConfig {
+    IssuerConfig::new(&issuer(id), TenantId::parse(id).unwrap(), "events")
+}
+
+#[tokio::test]
+async fn an_issuer_is_registered_with_its_keys() {
+    let (world, server) = (World::new(), Server::start(&[1]).await);
+    assert_eq!(world.register("acme", &server).await, Ok(true));
+    let context = world.verify(&world.token("acme", 1, "k1")).await.unwrap();
+    assert_eq!(context.tenant().as_str(), "acme");
+    assert_eq!(server.asked(), 1);
+    world.keeper.remove(&issuer("acme")).await;
+    let refused = world.keeper.ring().verify(
+        &world.token("acme", 1, "k1"),
+        &Route::any(),
+        world.clock.now(),
+        ConnectionId(1),
+        Epoch(1),
+    );
+    assert_eq!(refused.unwrap_err().reason(), Reason::UnknownIssuer);
+}
+
+#[tokio::test]
+async fn an_issuer_whose_server_fails_is_registered_without_keys() {
+    let (world, server) = (World::new(), Server::start(&[1]).await);
+    server.now(Does::Fail);
+    assert_eq!(world.register("acme", &server).await, Ok(false));
+    // The machine tries again within a second, by itself.
+    server.now(Does::Publish(vec![1]));
+    assert!(world.verify(&world.token("acme", 1, "k1")).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_connected_to_registers_nothing() {
+    let world = World::new();
+    for address in ["http://id.example.com/jwks", "https://169.254.169.254/", "ftp://127.0.0.1/"] {
+        let refused = world.keeper.register(&config("acme"), address).await;
+        assert_eq!(refused, Err(RegisterError::Address(JwksError::Address)), "{address}");
+    }
+    let token = world.token("acme", 1, "k1");
+    assert_eq!(world.verify(&token).await.unwrap_err().reason(), Reason::UnknownIssuer);
+}
+
+/// V03: the token of the new key comes first; one fetch, and it is accepted.
+#[tokio::test]
+async fn a_token_that_is_newer_than_the_keys_is_accepted_after_one_fetch() {
+    let (world, server) = (World::new(), Server::start(&[1]).await);
+    world.register("acme", &server).await.unwrap();
+    server.now(Does::Publish(vec![1, 2]));
+    let token = world.token("acme", 2, "k2");
+    let all = join_all((0..50).map(|_| world.verify(&token))).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(server.asked(), 2);
+}
+
+/// V01: a key that its issuer no longer publishes is refused after the next fetch, and its sessions
+/// are named.
+#[tokio::test]
+async fn a_withdrawn_key_is_refused_and_told() {
+    let (world, server) = (World::new(), Server::start(&[1, 2]).await);
+    world.register("acme", &server).await.unwrap();
+    let old = world.token("acme", 1, "k1");
+    assert!(world.verify(&old).await.is_ok());
+    server.now(Does::Publish(vec![2, 3]));
+    // A token of the newest key brings the fetch forward.
+    assert!(world.verify(&world.token("acme", 3, "k3")).await.is_ok());
+    assert_eq!(world.verify(&old).await.unwrap_err().reason(), Reason::UnknownKey);
+    let events = world.events.lock().unwrap();
+    let [KeyEvent::Withdrawn { tenant, key_ids, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((tenant.as_str(), &key_ids[..]), ("acme", &[Box::from("k1")][..]));
+}
+
+/// V04: ten thousand ids that nobody has: one fetch, and nobody else notices.
+#[tokio::test]
+async fn a_spray_of_key_ids_causes_one_fetch_and_delays_nobody() {
+    let (world, acme, globex) =
+        (World::new(), Server::start(&[1]).await, Server::start(&[2]).await);
+    world.register("acme", &acme).await.unwrap();
+    world.register("globex", &globex).await.unwrap();
+    let sprayed: Vec<_> =
+        (0..10_000).map(|i| world.token("acme", 1, &format!("made-up-{i}"))).collect();
+    let theirs = world.token("globex", 2, "k2");
+    let spray = join_all(sprayed.iter().map(|token| world.verify(token)));
+    let others = async {
+        for _ in 0..1_000 {
+            // Ready when it is asked: a key that is there waits for nothing.
+            assert!(world.verify(&theirs).now_or_never().unwrap().is_ok());
+            tokio::task::yield_now().await;
+        }
+    };
+    let (refused, ()) = tokio::join!(spray, others);
+    let is_unknown = |failure: &AuthFailure| failure.reason() == Reason::UnknownKey;
+    assert!(refused.iter().all(|outcome| outcome.as_ref().is_err_and(is_unknown)));
+    assert_eq!((acme.asked(), globex.asked()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_delays_no_token_whose_key_is_there() {
+    let (world, acme, globex) =
+        (World::new(), Server::start(&[1]).await, Server::start(&[2]).await);
+    world.register("acme", &acme).await.unwrap();
+    world.register("globex", &globex).await.unwrap();
+    acme.now(Does::Hang);
+    let waiting = world.token("acme", 3, "k3");
+    let known = [world.token("acme", 1, "k1"), world.token("globex", 2, "k2")];
+    let asks = world.verify(&waiting);
+    let meanwhile = async {
+        while acme.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+        for token in &known {
+            assert!(world.verify(token).now_or_never().unwrap().is_ok());
+        }
+    };
+    let (waited, ()) = tokio::join!(asks, meanwhile);
+    assert_eq!(waited.unwrap_err().reason(), Reason::UnknownKey);
+}
+
+/// X01: an unknown issuer and an unknown key of a registered one are refused after the same span.
+#[tokio::test(start_paused = true)]
+async fn what_is_unknown_is_refused_after_one_span_whatever_it_is() {
+    let world = World::new();
+    world.keeper.ring().register(&config("acme")).unwrap();
+    let mut spans = Vec::new();
+    for id in ["acme", "nobody"] {
+        let from = tokio::time::Instant::now();
+        let token = world.token(id, 1, "k1");
+        assert!(world.verify(&token).await.is_err());
+        spans.push(from.elapsed());
+    }
+    assert_eq!(spans[0], spans[1]);
+    assert!(spans[0].as_millis() >= 1_000);
+}
