@@ -4,5 +4,9 @@
 mod it {
     mod frames;
     mod front_page;
+    mod layer;
+    mod limits;
+    mod raw;
     mod upgrade;
+    mod world;
 }
