@@ -24,7 +24,8 @@ fn code() -> impl Iterator<Item = (String, String)> {
 /// The statics of a file, each up to its value.
 fn statics(content: &str) -> impl Iterator<Item = &str> {
     content.lines().map(str::trim_start).filter(|line| {
-        let line = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub ")).unwrap_or(line);
+        let line =
+            line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
         line.starts_with("static ")
     })
 }
