@@ -15,6 +15,12 @@ pub struct AuthFailure {
 }
 
 impl AuthFailure {
+    /// A request that is none, before anybody looked for a credential in it.
+    #[must_use]
+    pub const fn malformed_request() -> Self {
+        Self::anonymous(Reason::RequestMalformed)
+    }
+
     /// A failure that belongs to nobody: the credential named no registered issuer.
     pub(crate) const fn anonymous(reason: Reason) -> Self {
         Self { tenant: None, reason, authenticated: false }

@@ -30,6 +30,8 @@ use crate::{
 pub(crate) struct Key {
     algorithm: Algorithm,
     public: ParsedPublicKey,
+    /// Of an RSA key.
+    modulus: Option<Box<[u8]>>,
 }
 
 /// The key is one that we would use, and is not sound.
@@ -48,7 +50,9 @@ impl Key {
             Algorithm::EdDsa | Algorithm::Ed25519 => ed25519_key(&bytes(jwk, "x")?),
             rsa => rsa_key(rsa, &bytes(jwk, "n")?, &bytes(jwk, "e")?),
         }?;
-        Ok(Some(Self { algorithm, public }))
+        let is_rsa = jwk.text("kty") == Some("RSA");
+        let modulus = is_rsa.then(|| bytes(jwk, "n")).transpose()?.map(Vec::into_boxed_slice);
+        Ok(Some(Self { algorithm, public, modulus }))
     }
 
     /// The one algorithm that the key is for.
@@ -64,6 +68,13 @@ impl Key {
     /// Whether `signature` is this key's over `message`.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.public.verify_sig(message, signature).is_ok()
+    }
+
+    /// Whether `signature` is refused before anything is computed, whatever the message: an RSA
+    /// signature is a number below the modulus and as long (RFC 8017 sections 5.2.2 and 8.2.2).
+    pub(crate) fn refuses_at_once(&self, signature: &[u8]) -> bool {
+        let modulus = self.modulus.as_deref();
+        modulus.is_some_and(|n| signature.len() != n.len() || signature >= n)
     }
 }
 
@@ -268,6 +279,19 @@ mod tests {
             assert_eq!(named(&format!(r#","alg":"{}""#, algorithm.name())), expected);
         }
         assert_eq!(named(r#","alg":"RSA-OAEP""#), Ok(None));
+    }
+
+    /// X01.
+    #[test]
+    fn an_rsa_key_refuses_at_once_what_is_no_number_below_its_modulus() {
+        let key = |jwk: &str| Key::import(&json::read(jwk.as_bytes()).unwrap()).unwrap().unwrap();
+        let mut n = [0xc5; 256];
+        let rsa = key(&format!(r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#, b64(&n)));
+        assert!(rsa.refuses_at_once(&n) && rsa.refuses_at_once(&[0xff; 256]));
+        assert!(rsa.refuses_at_once(&[1; 255]) && rsa.refuses_at_once(&[0; 257]));
+        n[255] -= 1;
+        assert!(!rsa.refuses_at_once(&n) && !rsa.refuses_at_once(&[0; 256]));
+        assert!(!key(&ed25519(&GOOD_POINT, "")).refuses_at_once(&[0xff; 64]));
     }
 
     #[test]

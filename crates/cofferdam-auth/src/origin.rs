@@ -20,14 +20,14 @@ pub(crate) fn is_canonical(text: &str) -> bool {
     is_host(host) && port.is_none_or(|port| port != default_port && is_port(port))
 }
 
-fn is_port(text: &str) -> bool {
+pub(crate) fn is_port(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
         && !text.starts_with('0')
         && text.parse::<u16>().is_ok()
 }
 
 /// A lower-case DNS name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let parsed = address.parse::<std::net::Ipv6Addr>();
         return parsed.is_ok_and(|parsed| parsed.to_string() == address);

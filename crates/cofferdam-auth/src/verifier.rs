@@ -169,6 +169,11 @@ impl Verifier {
         binding: Binding,
     ) -> Result<Claims, Reason> {
         let key = entry.key_for(token, binding.now).inspect_err(|_| self.decoys.spend(token))?;
+        if key.refuses_at_once(token.signature()) {
+            // X01: an issuer that does not exist would have taken its time over this one too.
+            self.decoys.spend(token);
+            return Err(Reason::SignatureInvalid);
+        }
         if !key.verify(token.signing_input(), token.signature()) {
             return Err(Reason::SignatureInvalid);
         }

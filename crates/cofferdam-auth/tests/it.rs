@@ -7,6 +7,8 @@ mod attacks;
 mod mutations;
 #[path = "it/oracles.rs"]
 mod oracles;
+#[path = "it/policy.rs"]
+mod policy;
 #[path = "it/readme.rs"]
 mod readme;
 #[path = "it/refresh.rs"]

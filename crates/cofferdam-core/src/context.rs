@@ -88,6 +88,13 @@ impl ContextParts {
 /// # }
 /// ```
 ///
+/// It is a value that is handed from one function to the next. There is none of the thread or of the
+/// task, so none is left behind by `spawn`, `select` or a panic:
+///
+/// ```compile_fail,E0599
+/// let ambient = cofferdam_core::TenantContext::current();
+/// ```
+///
 /// [`Authority::mint`]: crate::Authority::mint
 #[derive(Clone)]
 pub struct TenantContext {

@@ -154,6 +154,8 @@ reasons! {
     Revoked = 44, "the token was revoked";
     /// The token is bound to another region.
     WrongRegion = 45, "the token is for another region";
+    /// The request names a host that is not served here.
+    HostNotServed = 49, "the request names a host that is not served here";
 }
 
 #[cfg(test)]

@@ -5,5 +5,9 @@ mod it {
     mod frames;
     mod front_page;
     mod keys;
+    mod layer;
+    mod limits;
+    mod raw;
     mod upgrade;
+    mod world;
 }

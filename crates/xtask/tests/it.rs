@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod ambient;
     mod attacks;
     mod crates;
     mod documents;

@@ -1,0 +1,95 @@
+//! What a peer is told: one body for every refusal, as a problem document (RFC 9457).
+
+use std::time::Duration;
+
+use cofferdam_core::Reason;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+
+use crate::AuthFailure;
+
+/// The one answer to every refused credential.
+///
+/// Only what the peer knows already shows: that its request was no request (400), that the host it
+/// named is not served here (421), that it holds no valid token (401), or that its token is valid
+/// and not for here (403). The body and its length are the same. Whether another tenant exists does
+/// not show: a tenant's token is as much refused at a neighbour's route as at one that leads
+/// nowhere.
+#[must_use]
+pub fn refuse(failure: &AuthFailure) -> Response<&'static str> {
+    denied(match failure.reason() {
+        Reason::RequestMalformed => StatusCode::BAD_REQUEST,
+        Reason::HostNotServed => StatusCode::MISDIRECTED_REQUEST,
+        _ if failure.is_authenticated() => StatusCode::FORBIDDEN,
+        _ => StatusCode::UNAUTHORIZED,
+    })
+}
+
+/// The answer to a tenant that opens connections faster than it may: 429. Only for whoever showed a
+/// valid token of that tenant; to anybody else it would say how busy the tenant is.
+#[must_use]
+pub fn busy(retry_after: Duration) -> Response<&'static str> {
+    later(StatusCode::TOO_MANY_REQUESTS, retry_after)
+}
+
+/// The answer of a node that takes nobody at the moment: 503.
+#[must_use]
+pub fn unavailable(retry_after: Duration) -> Response<&'static str> {
+    later(StatusCode::SERVICE_UNAVAILABLE, retry_after)
+}
+
+fn denied(status: StatusCode) -> Response<&'static str> {
+    let mut response = Response::new(r#"{"type":"about:blank","title":"Denied"}"#);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // RFC 9110 section 11.6.1 wants it with 401. No `error` attribute, which would be a reason.
+    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// RFC 9110 section 10.2.3: whole seconds, here rounded up and never zero.
+fn later(status: StatusCode, after: Duration) -> Response<&'static str> {
+    let mut response = denied(status);
+    let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_is_one_and_the_same() {
+        let bodies: Vec<_> = Reason::ALL
+            .iter()
+            .map(|&reason| refuse(&AuthFailure::anonymous(reason)))
+            .map(|response| {
+                assert!([400, 401, 421].contains(&response.status().as_u16()));
+                (*response.body(), response.headers().clone())
+            })
+            .collect();
+        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    #[test]
+    fn overload_says_when_to_come_back_and_nothing_else() {
+        let refused = refuse(&AuthFailure::anonymous(Reason::UnknownIssuer));
+        for (mut response, status) in [
+            (busy(Duration::from_millis(1_001)), 429),
+            (unavailable(Duration::from_millis(1_999)), 503),
+        ] {
+            assert_eq!(response.status(), status);
+            let after = response.headers_mut().remove(RETRY_AFTER);
+            assert_eq!(after.unwrap(), "2");
+            assert_eq!((response.headers(), response.body()), (refused.headers(), refused.body()));
+        }
+        let at_once = busy(Duration::ZERO);
+        assert_eq!(at_once.headers()[RETRY_AFTER], "1");
+        assert_eq!(busy(Duration::MAX).headers()[RETRY_AFTER], u64::MAX.to_string());
+    }
+}

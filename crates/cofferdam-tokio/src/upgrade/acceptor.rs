@@ -1,0 +1,152 @@
+//! What every handshake of a listener needs, in one value: keys, rules, limits and a clock.
+
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use cofferdam_auth::{
+    KeyRing, Route,
+    upgrade::{Admission, Policy, Upgrade},
+};
+use cofferdam_core::{ConnectionId, Epoch, Scoped, TenantContext};
+use http::request::Parts;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
+use tokio_tungstenite::{WebSocketStream, tungstenite::http};
+
+use super::{UpgradeError, UpgradeLayer, handshake, refuse};
+use crate::{Clock, random_bytes};
+
+/// Checks the upgrades of one listener. Cloning it copies a pointer.
+///
+/// [`accept`](Self::accept) takes sockets of whoever accepts connections; [`layer`](Self::layer)
+/// does the same inside an HTTP server.
+#[derive(Clone)]
+pub struct Acceptor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    keys: Arc<KeyRing>,
+    policy: Policy,
+    route: Route<'static>,
+    clock: Clock,
+    bind: Box<dyn Fn() -> (ConnectionId, Epoch) + Send + Sync>,
+    admission: Mutex<Admission>,
+    handshakes: Semaphore,
+}
+
+/// How many connections are taken, and how fast (SECURITY N03).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many handshakes may be in progress at once, whoever's they are; 4,096 by default. It
+    /// bounds what sockets cost that have not shown a credential yet: 16 KiB and 5 s each.
+    pub handshakes: NonZeroUsize,
+    /// How many connections a tenant may open in a second; 500 by default.
+    pub per_tenant_rate: NonZeroU32,
+    /// How many at once; 1,000 by default.
+    pub per_tenant_burst: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // Not zero, any of them.
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            handshakes: NonZeroUsize::new(4_096).unwrap_or(NonZeroUsize::MIN),
+            per_tenant_rate: number(500),
+            per_tenant_burst: number(1_000),
+        }
+    }
+}
+
+impl Acceptor {
+    /// `bind` names each connection, and the fencing epoch that it begins in. `route` says what
+    /// every token must be good for.
+    #[must_use]
+    pub fn new(
+        keys: Arc<KeyRing>,
+        policy: Policy,
+        route: Route<'static>,
+        limits: Limits,
+        clock: Clock,
+        bind: impl Fn() -> (ConnectionId, Epoch) + Send + Sync + 'static,
+    ) -> Self {
+        let admission = Admission::new(limits.per_tenant_rate, limits.per_tenant_burst);
+        let handshakes = limits.handshakes.get().min(Semaphore::MAX_PERMITS);
+        Self {
+            shared: Arc::new(Shared {
+                keys,
+                policy,
+                route,
+                clock,
+                bind: Box::new(bind),
+                admission: Mutex::new(admission),
+                handshakes: Semaphore::new(handshakes),
+            }),
+        }
+    }
+
+    /// Answers one WebSocket handshake. The context belongs to this socket and to no other.
+    ///
+    /// # Errors
+    ///
+    /// [`UpgradeError`]. The peer was told as little as may be, and its socket is closed. What it
+    /// sent without being asked was not read as anything.
+    pub async fn accept<S>(
+        &self,
+        mut socket: S,
+    ) -> Result<(WebSocketStream<S>, Upgrade), UpgradeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match self.shared.handshakes.try_acquire() {
+            Ok(_until_the_end) => handshake(socket, |parts| self.decide(parts)).await,
+            Err(_) => {
+                let refusing = refuse(&mut socket, UpgradeError::Overloaded);
+                // The answer fits into any socket's buffer; whoever takes none is not waited for.
+                let refused = tokio::time::timeout(super::OVERLOAD_PAUSE, refusing).await;
+                refused.unwrap_or(Err(UpgradeError::Overloaded))
+            }
+        }
+    }
+
+    /// The same check as a middleware.
+    #[must_use]
+    pub fn layer(&self) -> UpgradeLayer {
+        UpgradeLayer::new(self.clone())
+    }
+
+    /// The credential first, the tenant's limit after: before, nobody knows whose limit it is.
+    pub(super) fn decide(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
+        let shared = &*self.shared;
+        let now = shared.clock.now();
+        let (connection, epoch) = (shared.bind)();
+        let verifier = shared.keys.verifier();
+        let checked = shared.policy.check(&verifier, parts, &shared.route, now, connection, epoch);
+        let upgrade = checked.map_err(UpgradeError::Denied)?;
+        self.admit(&upgrade.context, now)?;
+        Ok(upgrade)
+    }
+
+    fn admit(&self, context: &TenantContext, now: cofferdam_core::Now) -> Result<(), UpgradeError> {
+        let tenant = context.tenant();
+        // Whoever panicked while holding it had changed one number at most.
+        let mut admission = self.shared.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        admission.admit(tenant, now).map_err(|wait| UpgradeError::Busy {
+            tenant: tenant.clone(),
+            retry_after: wait.spread(u64::from_le_bytes(random_bytes())),
+        })
+    }
+}
+
+/// Shows the rules and nobody's keys.
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor").field("policy", &self.shared.policy).finish_non_exhaustive()
+    }
+}
