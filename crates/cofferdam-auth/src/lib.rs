@@ -10,6 +10,8 @@
 //!   checks without a lock.
 //! * [`upgrade`] does the same from the head of an HTTP request, before the WebSocket upgrade: one
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
+//! * [`session`] knows every live session and ends it at `exp`, at a revocation, at the withdrawal of
+//!   its key and when its tenant is made again.
 //! * [`AuthFailure`] is for the audit log of the tenant that it belongs to; the peer learns
 //!   nothing.
 //!
@@ -18,8 +20,8 @@
 //! It fetches no keys, reads no clock and opens no socket: `cofferdam-tokio` does, and hands over
 //! the bytes and the time. It issues no tokens. It decrypts none (JWE), and knows no shared-secret
 //! algorithms, no RSA-PSS and no `none`, so that a public key can never be taken for a secret. It
-//! follows no key or certificate that a token brings along. It does not close sessions that are
-//! open when a key or token is revoked; it refuses to open them again.
+//! follows no key or certificate that a token brings along. It closes no socket: [`session`] says
+//! which session must end and when, and a driver closes it.
 //!
 //! # Example
 //!
@@ -78,6 +80,7 @@ mod key_ring;
 mod key_set;
 mod origin;
 mod revocations;
+pub mod session;
 mod unverified;
 pub mod upgrade;
 #[cfg(test)]
