@@ -4,7 +4,8 @@
 //! bytes once at the edge ([`Clock`], [`random_bytes`]), reads WebSockets in batches that end when
 //! the reader is told to pause ([`FrameReader`]), sleeps until a machine wants to be woken
 //! ([`sleep_until`]), accepts an upgrade only after the credential was checked
-//! ([`accept_upgrade`]), and fetches key sets within strict bounds ([`JwksClient`]).
+//! ([`accept_upgrade`]), closes sessions when their credential ends ([`sessions`]), and fetches key
+//! sets within strict bounds ([`JwksClient`]).
 //!
 //! It holds no tenant state and makes no decisions: those stay in the machines, where they can be
 //! simulated.
@@ -32,6 +33,7 @@
 mod clock;
 mod frames;
 mod jwks;
+pub mod sessions;
 mod upgrade;
 
 pub use clock::{Clock, random_bytes, sleep_until};

@@ -52,7 +52,6 @@ pub trait RevocationListener: Send + Sync {
 /// The feed did not take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the feed of revocations does not take it now")]
-#[non_exhaustive]
 pub struct FeedDown;
 
 /// The most listeners of a [`LocalFeed`].

@@ -178,6 +178,10 @@ fn spurious_timeouts_change_nothing() {
         rig.step(Duration::ZERO);
         assert_eq!((rig.ended(), rig.sessions.poll_timeout()), (vec![], asked));
     }
+    let mut late = Rig::new();
+    late.pass(Duration::from_millis(10_500)).open_all([1]);
+    let next = late.sessions.poll_timeout().map(Now::monotonic_ns);
+    assert_eq!(next, Some(11_000_000_000), "a first session asks for nothing that is past");
     // A monotonic clock that goes back is one that stands.
     rig.pass(Duration::from_secs(30));
     let asked = rig.sessions.poll_timeout();
