@@ -11,6 +11,8 @@
 //! * [`refresh`] decides when key sets are fetched, what an answer means, and who waits for it.
 //! * [`upgrade`] does the same from the head of an HTTP request, before the WebSocket upgrade: one
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
+//! * [`session`] knows every live session and ends it at `exp`, at a revocation, at the withdrawal of
+//!   its key and when its tenant is made again.
 //! * [`AuthFailure`] is for the audit log of the tenant that it belongs to; the peer learns
 //!   nothing.
 //!
@@ -19,8 +21,8 @@
 //! It fetches no keys, reads no clock and opens no socket: `cofferdam-tokio` does, and hands over
 //! the bytes and the time. It issues no tokens. It decrypts none (JWE), and knows no shared-secret
 //! algorithms and no `none`, so that a public key can never be taken for a secret. It follows no key
-//! or certificate that a token brings along. It does not close sessions that are open when a key or
-//! token is revoked; it refuses to open them again.
+//! or certificate that a token brings along. It closes no socket: [`session`] says which session must
+//! end and when, and a driver closes it.
 //!
 //! # Example
 //!
@@ -80,6 +82,7 @@ mod key_set;
 mod origin;
 pub mod refresh;
 mod revocations;
+pub mod session;
 mod unverified;
 pub mod upgrade;
 #[cfg(test)]

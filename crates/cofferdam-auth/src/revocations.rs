@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use cofferdam_core::{Now, TenantId};
+use cofferdam_core::{Now, TenantContext, TenantId};
 
 use crate::{
     claims::Claims,
@@ -45,7 +45,8 @@ pub struct RevocationsFull;
 const MAX_ENTRIES: usize = 10_000;
 
 /// After this long no token that an entry was about can be valid.
-const FORGOTTEN_AFTER: Duration = MAX_LIFETIME.saturating_add(MAX_LEEWAY.saturating_mul(2));
+pub(crate) const FORGOTTEN_AFTER: Duration =
+    MAX_LIFETIME.saturating_add(MAX_LEEWAY.saturating_mul(2));
 
 /// The revocations of all tenants.
 #[derive(Debug, Clone, Default)]
@@ -53,13 +54,39 @@ pub(crate) struct Revocations {
     tenants: BTreeMap<TenantId, List>,
 }
 
+/// The revocations of one tenant. It only grows: telling it again, late or in another order comes
+/// to the same, which is what a feed that repeats and reorders needs.
 #[derive(Debug, Clone, Default)]
-struct List {
+pub(crate) struct List {
     tokens: BTreeMap<Box<str>, Now>,
     subjects: BTreeMap<Box<str>, Now>,
     clients: BTreeMap<Box<str>, Now>,
     keys: BTreeSet<Box<str>>,
     everything: Option<Now>,
+    /// There was no room for a key: nothing of the tenant is good any more.
+    sealed: bool,
+}
+
+/// What of a credential a revocation is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks<'c> {
+    pub(crate) key_id: &'c str,
+    pub(crate) token_id: &'c str,
+    pub(crate) subject: &'c str,
+    pub(crate) client: &'c str,
+    pub(crate) issued_at_ms: i64,
+}
+
+impl<'c> From<&'c TenantContext> for Marks<'c> {
+    fn from(context: &'c TenantContext) -> Self {
+        Self {
+            key_id: context.key_id(),
+            token_id: context.token_id(),
+            subject: context.subject(),
+            client: context.client(),
+            issued_at_ms: context.issued_at_ms(),
+        }
+    }
 }
 
 impl Revocations {
@@ -69,41 +96,77 @@ impl Revocations {
         what: Revoked<'_>,
         now: Now,
     ) -> Result<(), RevocationsFull> {
-        let list = self.tenants.entry(tenant.clone()).or_default();
-        if what == Revoked::Everything {
-            list.everything = Some(now);
-            return Ok(());
-        }
-        if list.len() >= MAX_ENTRIES {
-            list.forget(now);
-        }
-        if list.len() >= MAX_ENTRIES {
-            return Err(RevocationsFull);
-        }
-        match what {
-            Revoked::Token(id) => drop(list.tokens.insert(id.into(), now)),
-            Revoked::Subject(id) => drop(list.subjects.insert(id.into(), now)),
-            Revoked::Client(id) => drop(list.clients.insert(id.into(), now)),
-            Revoked::Key(id) => drop(list.keys.insert(id.into())),
-            Revoked::Everything => {}
-        }
-        Ok(())
+        self.tenants.entry(tenant.clone()).or_default().revoke(what, now)
     }
 
     pub(crate) fn revokes(&self, tenant: &TenantId, key_id: &str, claims: &Claims) -> bool {
-        let Some(list) = self.tenants.get(tenant) else { return false };
-        // At the same moment counts as before: `iat` has whole seconds.
-        let before =
-            |cut: Option<&Now>| cut.is_some_and(|cut| claims.issued_at_ms <= cut.wall_ms());
-        list.tokens.contains_key(claims.token_id.as_str())
-            || list.keys.contains(key_id)
-            || before(list.subjects.get(claims.subject.as_str()))
-            || before(list.clients.get(claims.client.as_str()))
-            || before(list.everything.as_ref())
+        let marks = Marks {
+            key_id,
+            token_id: &claims.token_id,
+            subject: &claims.subject,
+            client: &claims.client,
+            issued_at_ms: claims.issued_at_ms,
+        };
+        self.tenants.get(tenant).is_some_and(|list| list.revokes(marks))
     }
 }
 
 impl List {
+    /// The wall part of `now` is the cut of what is revoked by its time of issue, the monotonic part
+    /// says when the entry may be forgotten.
+    pub(crate) fn revoke(&mut self, what: Revoked<'_>, now: Now) -> Result<(), RevocationsFull> {
+        if what == Revoked::Everything {
+            self.everything = Some(later(self.everything, now));
+            return Ok(());
+        }
+        if self.len() >= MAX_ENTRIES {
+            self.forget(now);
+        }
+        if self.len() >= MAX_ENTRIES {
+            return Err(RevocationsFull);
+        }
+        let (entries, name) = match what {
+            Revoked::Token(id) => (&mut self.tokens, id),
+            Revoked::Subject(id) => (&mut self.subjects, id),
+            Revoked::Client(id) => (&mut self.clients, id),
+            Revoked::Key(id) => {
+                self.keys.insert(id.into());
+                return Ok(());
+            }
+            Revoked::Everything => return Ok(()),
+        };
+        let before = entries.get(name).copied();
+        entries.insert(name.into(), later(before, now));
+        Ok(())
+    }
+
+    /// The same where nobody can be told that the list is full: more is revoked then, never less.
+    /// Whether it was just `what`.
+    pub(crate) fn revoke_at_least(&mut self, what: Revoked<'_>, now: Now) -> bool {
+        if self.revoke(what, now).is_ok() {
+            return true;
+        }
+        if matches!(what, Revoked::Key(_)) {
+            // What the key will sign has no time of issue to cut at.
+            self.sealed = true;
+        } else {
+            // A token may be dated ahead of our clock by as much as the leeway.
+            self.everything = Some(later(self.everything, now.after(MAX_LEEWAY)));
+        }
+        false
+    }
+
+    pub(crate) fn revokes(&self, marks: Marks<'_>) -> bool {
+        // At the same moment counts as before: `iat` has whole seconds.
+        let before = |cut: Option<&Now>| cut.is_some_and(|cut| marks.issued_at_ms <= cut.wall_ms());
+        self.sealed
+            || self.tokens.contains_key(marks.token_id)
+            || self.keys.contains(marks.key_id)
+            || before(self.subjects.get(marks.subject))
+            || before(self.clients.get(marks.client))
+            || before(self.everything.as_ref())
+    }
+
     fn len(&self) -> usize {
         self.tokens.len() + self.subjects.len() + self.clients.len() + self.keys.len()
     }
@@ -114,6 +177,13 @@ impl List {
             entries.retain(|_, then| now.since(*then) <= FORGOTTEN_AFTER);
         }
     }
+}
+
+/// The later of both on either clock: an older notice that arrives late moves nothing back.
+fn later(before: Option<Now>, now: Now) -> Now {
+    let Some(before) = before else { return now };
+    let monotonic_ns = before.monotonic_ns().max(now.monotonic_ns());
+    Now::new(Duration::from_nanos(monotonic_ns), before.wall_ms().max(now.wall_ms()))
 }
 
 #[cfg(test)]
@@ -179,5 +249,41 @@ mod tests {
         assert_eq!(revocations.revoke(&a, Revoked::Token("x"), later), Ok(()));
         assert!(revocations.revokes(&a, "k1", &claims(i64::MAX - 1)));
         assert_eq!(revocations.tenants[&a].len(), 2);
+    }
+
+    #[test]
+    fn an_older_revocation_that_arrives_late_takes_nothing_back() {
+        let (early, late) = (Now::from_millis(9, 5_000), Now::from_millis(3, 9_000));
+        for what in [Revoked::Subject("ana"), Revoked::Client("dashboard"), Revoked::Everything] {
+            for order in [[early, late], [late, early]] {
+                let mut revocations = Revocations::default();
+                for now in order {
+                    revocations.revoke(&tenant("a"), what, now).unwrap();
+                }
+                assert!(revocations.revokes(&tenant("a"), "k1", &claims(9_000)), "{what:?}");
+                assert!(!revocations.revokes(&tenant("a"), "k1", &claims(9_001)), "{what:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_list_that_may_not_refuse_revokes_more() {
+        let mut list = List::default();
+        let now = Now::from_millis(0, 5_000);
+        for i in 0..MAX_ENTRIES {
+            assert!(list.revoke_at_least(Revoked::Key(&i.to_string()), now));
+        }
+        let marks = |issued_at_ms| Marks {
+            key_id: "other",
+            token_id: "t",
+            subject: "s",
+            client: "c",
+            issued_at_ms,
+        };
+        assert!(!list.revokes(marks(0)));
+        assert!(!list.revoke_at_least(Revoked::Token("t"), now));
+        assert!(list.revokes(marks(35_000)) && !list.revokes(marks(35_001)));
+        assert!(!list.revoke_at_least(Revoked::Key("other"), now));
+        assert!(list.revokes(marks(i64::MAX)));
     }
 }

@@ -3,8 +3,12 @@
 
 #[path = "it/attacks.rs"]
 mod attacks;
+#[path = "it/interleavings.rs"]
+mod interleavings;
 #[path = "it/mutations.rs"]
 mod mutations;
+#[path = "it/notices.rs"]
+mod notices;
 #[path = "it/oracles.rs"]
 mod oracles;
 #[path = "it/policy.rs"]
@@ -15,6 +19,10 @@ mod readme;
 mod refresh;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/session_isolation.rs"]
+mod session_isolation;
+#[path = "it/sessions.rs"]
+mod sessions;
 #[path = "it/upgrade.rs"]
 mod upgrade;
 #[path = "it/world.rs"]

@@ -5,7 +5,8 @@
 //! the reader is told to pause ([`FrameReader`]), sleeps until a machine wants to be woken
 //! ([`sleep_until`]), accepts an upgrade only after the credential was checked
 //! ([`accept_upgrade`], or an [`Acceptor`](upgrade::Acceptor) with rules and limits, which is a
-//! `tower` layer as well), and fetches key sets within strict bounds ([`JwksClient`]).
+//! `tower` layer as well), closes sessions when their credential ends ([`sessions`]), and keeps key
+//! sets fresh within strict bounds ([`KeyKeeper`], [`JwksClient`]).
 //!
 //! It holds no tenant state and makes no decisions: those stay in the machines, where they can be
 //! simulated.
@@ -35,6 +36,7 @@ mod egress;
 mod frames;
 mod jwks;
 mod keys;
+pub mod sessions;
 pub mod upgrade;
 
 pub use clock::{Clock, random_bytes, sleep_until};

@@ -8,6 +8,7 @@ mod it {
     mod layer;
     mod limits;
     mod raw;
+    mod sessions;
     mod upgrade;
     mod world;
 }

@@ -1,0 +1,181 @@
+//! The sessions of one tenant, found by whatever may be revoked, and what was revoked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use cofferdam_core::{ConnectionId, Now, TenantContext};
+
+use super::{Target, Why, queue::Deadline};
+use crate::revocations::{FORGOTTEN_AFTER, List, Marks};
+
+/// The most issuers of one tenant whose key sets are remembered.
+const MAX_ISSUERS: usize = 256;
+
+/// One tenant.
+#[derive(Default)]
+pub(super) struct Room {
+    sessions: BTreeMap<ConnectionId, Session>,
+    tokens: Index,
+    subjects: Index,
+    clients: Index,
+    keys: Index,
+    revoked: List,
+    /// The current keys of each issuer, once it was heard of.
+    key_sets: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
+    least_generation: u64,
+    /// Until when there is something to remember, on the monotonic clock.
+    remembers_until_ns: u64,
+    /// Under which time the machine has noted the room to be forgotten.
+    pub(super) quiet_at_ns: Option<u64>,
+}
+
+pub(super) struct Session {
+    pub(super) context: TenantContext,
+    pub(super) deadline: Deadline,
+}
+
+/// The connections under each name. Names are kept once, however many sessions share one.
+type Index = BTreeMap<Box<str>, BTreeSet<ConnectionId>>;
+
+impl Room {
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn get(&self, connection: ConnectionId) -> Option<&Session> {
+        self.sessions.get(&connection)
+    }
+
+    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    /// When the room may be forgotten, on the monotonic clock; `None` while it has sessions.
+    pub(super) fn forgotten_at_ns(&self) -> Option<u64> {
+        self.sessions.is_empty().then_some(self.remembers_until_ns)
+    }
+
+    /// Whether nothing that was told of the tenant speaks against the credential.
+    pub(super) fn admits(&self, context: &TenantContext) -> Result<(), Why> {
+        if context.generation() < self.least_generation {
+            return Err(Why::Generation);
+        }
+        if !self.publishes(context) {
+            return Err(Why::KeyWithdrawn);
+        }
+        if self.revoked.revokes(Marks::from(context)) { Err(Why::Revoked) } else { Ok(()) }
+    }
+
+    /// Whether the credential's key is its issuer's, as far as we were told. If there were too many
+    /// issuers to remember, only those that are remembered are good.
+    fn publishes(&self, context: &TenantContext) -> bool {
+        match self.key_sets.get(context.issuer()) {
+            Some(keys) => keys.contains(context.key_id()),
+            None => self.key_sets.len() < MAX_ISSUERS,
+        }
+    }
+
+    pub(super) fn insert(&mut self, context: TenantContext, deadline: Deadline) {
+        let connection = context.connection();
+        for (index, name) in self.indexes(&context) {
+            match index.get_mut(name) {
+                Some(connections) => drop(connections.insert(connection)),
+                None => drop(index.insert(name.into(), BTreeSet::from([connection]))),
+            }
+        }
+        self.sessions.insert(connection, Session { context, deadline });
+    }
+
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Session> {
+        let session = self.sessions.remove(&connection)?;
+        for (index, name) in self.indexes(&session.context) {
+            let Some(connections) = index.get_mut(name) else { continue };
+            connections.remove(&connection);
+            if connections.is_empty() {
+                index.remove(name);
+            }
+        }
+        Some(session)
+    }
+
+    fn indexes<'c>(&mut self, context: &'c TenantContext) -> [(&mut Index, &'c str); 4] {
+        [
+            (&mut self.tokens, context.token_id()),
+            (&mut self.subjects, context.subject()),
+            (&mut self.clients, context.client()),
+            (&mut self.keys, context.key_id()),
+        ]
+    }
+
+    /// Remembers a revocation; the sessions that it ends.
+    pub(super) fn revoke(&mut self, target: &Target, cut: Now) -> Vec<ConnectionId> {
+        self.remember(cut);
+        let all = !self.revoked.revoke_at_least(target.as_revoked(), cut);
+        let named = match target {
+            _ if all => None,
+            Target::Token(id) => Some(self.tokens.get(id)),
+            Target::Key(id) => Some(self.keys.get(id)),
+            Target::Subject(id) => Some(self.subjects.get(id)),
+            Target::Client(id) => Some(self.clients.get(id)),
+            Target::Everything => None,
+        };
+        // One rule for the living and for those to come.
+        let revoked = |session: &Session| self.revoked.revokes(Marks::from(&session.context));
+        match named {
+            Some(connections) => {
+                let connections = connections.into_iter().flatten().copied();
+                let is_hit = |own: &ConnectionId| self.sessions.get(own).is_some_and(revoked);
+                connections.filter(is_hit).collect()
+            }
+            None => self.matching(revoked),
+        }
+    }
+
+    /// Takes an issuer's key set; the sessions whose key is not in it.
+    pub(super) fn change_keys(
+        &mut self,
+        issuer: &str,
+        keys: BTreeSet<Box<str>>,
+        now: Now,
+    ) -> Vec<ConnectionId> {
+        self.remember(now);
+        let withdrawn = self.keys.iter().filter(|(key_id, _)| !keys.contains(*key_id));
+        let of_issuer = |own: &ConnectionId| {
+            self.sessions.get(own).is_some_and(|session| session.context.issuer() == issuer)
+        };
+        let ended = withdrawn.flat_map(|(_, own)| own).copied().filter(of_issuer).collect();
+        if self.key_sets.len() < MAX_ISSUERS || self.key_sets.contains_key(issuer) {
+            self.key_sets.insert(issuer.into(), keys);
+        }
+        ended
+    }
+
+    /// Takes the first generation that is good; the sessions of those before.
+    pub(super) fn begin(&mut self, least: u64, now: Now) -> Vec<ConnectionId> {
+        if least <= self.least_generation {
+            return Vec::new();
+        }
+        self.remember(now);
+        self.least_generation = least;
+        self.matching(|session| session.context.generation() < least)
+    }
+
+    fn matching(&self, is_hit: impl Fn(&Session) -> bool) -> Vec<ConnectionId> {
+        let hit = self.sessions.iter().filter(|(_, session)| is_hit(session));
+        hit.map(|(connection, _)| *connection).collect()
+    }
+
+    fn remember(&mut self, now: Now) {
+        let until = now.after(FORGOTTEN_AFTER).monotonic_ns();
+        self.remembers_until_ns = self.remembers_until_ns.max(until);
+    }
+}
+
+/// Shows how many sessions there are, not whose: names of subjects and tokens stand in the indexes.
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").field("sessions", &self.sessions.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! The registry: what is opened, revoked and withdrawn, and in which order it is told.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use cofferdam_auth::{
+    InvalidKeySet, KeyRing, KeySet, RevocationsFull, Revoked,
+    session::{FeedDown, Input, Limits, Notice, RevocationFeed, Target, Why},
+};
+use cofferdam_core::{TenantContext, TenantId};
+use tokio::sync::oneshot;
+
+use super::{SessionDriver, SessionGuard, shared::Shared};
+use crate::Clock;
+
+/// All live sessions of a process. Cheap to clone; clones are the same registry.
+#[derive(Clone)]
+pub struct SessionRegistry {
+    shared: Arc<Shared>,
+}
+
+/// Why a revocation is not everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// Nothing was revoked: see [`RevocationsFull`]. [`Revoked::Everything`] always has room.
+    #[error(transparent)]
+    Full(#[from] RevocationsFull),
+    /// It is revoked on this node, and the feed did not take it. Revoke again.
+    #[error("revoked on this node only")]
+    NotSpread(#[from] FeedDown),
+}
+
+impl SessionRegistry {
+    /// A registry for a process that shares its revocations with nobody, and the driver that must
+    /// run for as long as there are sessions.
+    pub fn start(keys: Arc<KeyRing>, clock: Clock, limits: Limits) -> (Self, SessionDriver) {
+        Self::with(keys, clock, Limits { feed: None, ..limits }, None)
+    }
+
+    /// The same, hearing of other nodes' revocations and telling them its own.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedDown`] if the feed does not take a listener.
+    pub fn start_with_feed(
+        keys: Arc<KeyRing>,
+        clock: Clock,
+        limits: Limits,
+        feed: Arc<dyn RevocationFeed>,
+    ) -> Result<(Self, SessionDriver), FeedDown> {
+        let started = Self::with(keys, clock, limits, Some(Arc::clone(&feed)));
+        // Weak: the feed must not keep a registry that everybody else has dropped.
+        let listener: Weak<Shared> = Arc::downgrade(&started.0.shared);
+        feed.subscribe(listener)?;
+        Ok(started)
+    }
+
+    fn with(
+        keys: Arc<KeyRing>,
+        clock: Clock,
+        limits: Limits,
+        feed: Option<Arc<dyn RevocationFeed>>,
+    ) -> (Self, SessionDriver) {
+        let shared = Arc::new(Shared::new(keys, clock, limits, feed));
+        (Self { shared: Arc::clone(&shared) }, SessionDriver::new(shared))
+    }
+
+    /// Opens the session of a connection that was accepted. Call it before the first frame is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Why`] there is none: the credential was revoked or has expired since it was checked, the
+    /// feed is silent, or there are too many. The peer's socket is to be closed
+    /// ([`close_frame`](super::close_frame)).
+    pub fn open(&self, context: TenantContext) -> Result<SessionGuard, Why> {
+        let (sender, ended) = oneshot::channel();
+        self.shared.turn(Input::Open { context: context.clone() }, Some(sender))?;
+        Ok(SessionGuard::new(Arc::clone(&self.shared), context, ended))
+    }
+
+    /// Revokes `what` of `tenant` as of now: no token of it opens a session any more, and no session
+    /// of it is open when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`RevokeError`], which says whether it is revoked here.
+    pub fn revoke(&self, tenant: &TenantId, what: Revoked<'_>) -> Result<(), RevokeError> {
+        self.revoke_issued_until(tenant, what, self.shared.clock.now().wall_ms())
+    }
+
+    /// The same for what was issued until `before_ms`, in milliseconds since the Unix epoch. Tokens
+    /// and keys are revoked whenever they were issued.
+    ///
+    /// # Errors
+    ///
+    /// [`RevokeError`], which says whether it is revoked here.
+    pub fn revoke_issued_until(
+        &self,
+        tenant: &TenantId,
+        what: Revoked<'_>,
+        before_ms: i64,
+    ) -> Result<(), RevokeError> {
+        // The ring first. The other order is as safe, since a context of before is asked about when
+        // it opens; but a client that comes back at once would be accepted only to be refused.
+        self.shared.keys.revoke(tenant, what, self.shared.cut(before_ms))?;
+        let (tenant, target) = (tenant.clone(), Target::from(what));
+        self.shared.tell_and_publish(Notice::Revoked { tenant, target, before_ms })?;
+        Ok(())
+    }
+
+    /// Ends the sessions of a tenant's registrations before `least`. For a tenant that is removed,
+    /// its last generation and one; its issuers are the ring's to remove.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedDown`] if this node alone has done so.
+    pub fn end_generations_before(&self, tenant: &TenantId, least: u64) -> Result<(), FeedDown> {
+        self.shared.tell_and_publish(Notice::Generation { tenant: tenant.clone(), least })
+    }
+
+    /// [`KeyRing::replace_keys`], which also ends the sessions of keys that were withdrawn.
+    ///
+    /// # Errors
+    ///
+    /// As there; nothing changes for what cannot be read.
+    pub fn replace_keys(
+        &self,
+        tenant: &TenantId,
+        issuer: &str,
+        jwks: &[u8],
+    ) -> Result<(), InvalidKeySet> {
+        let keys = KeySet::import(jwks)?;
+        self.keys_changed(tenant, issuer, keys.key_ids());
+        self.shared.keys.replace_keys(issuer, jwks, self.shared.clock.now())
+    }
+
+    /// Ends the sessions of `issuer` whose key is not among `key_ids`, all that it publishes now.
+    ///
+    /// Call it before the ring has the new keys: a session of a new key that comes in between would
+    /// be refused. What is withdrawn is gone in either order. Once called for an issuer, it must be
+    /// called at every change.
+    pub fn keys_changed(
+        &self,
+        tenant: &TenantId,
+        issuer: &str,
+        key_ids: impl IntoIterator<Item: Into<Box<str>>>,
+    ) {
+        let key_ids = key_ids.into_iter().map(Into::into).collect();
+        let (tenant, issuer) = (tenant.clone(), issuer.into());
+        self.shared.tell(Input::KeysChanged { tenant, issuer, key_ids });
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.len()
+    }
+
+    /// Whether no session is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for SessionRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionRegistry").field("sessions", &self.len()).finish_non_exhaustive()
+    }
+}
