@@ -24,6 +24,8 @@ pub(crate) struct Claims {
     pub(crate) origins: Vec<String>,
     pub(crate) region: Option<String>,
     pub(crate) issued_at_ms: i64,
+    /// `nbf`, or `iat` if that is later.
+    pub(crate) valid_from_ms: i64,
     pub(crate) expires_at_ms: i64,
 }
 
@@ -37,7 +39,7 @@ impl Claims {
         let names = &issuer.claims;
         check_audience(claims, &issuer.audiences)?;
         check_tenant(claims, &names.tenant, &issuer.tenant)?;
-        let (issued_at_ms, expires_at_ms) = check_times(claims, issuer, now)?;
+        let (issued_at_ms, valid_from_ms, expires_at_ms) = check_times(claims, issuer, now)?;
         Ok(Self {
             subject: required(claims, "sub")?,
             client: required(claims, "client_id")?,
@@ -47,6 +49,7 @@ impl Claims {
             origins: texts(claims, &names.origins)?,
             region: optional(claims, &names.region)?,
             issued_at_ms,
+            valid_from_ms,
             expires_at_ms,
         })
     }
@@ -72,7 +75,11 @@ fn check_tenant(claims: &Object<'_>, name: &str, own: &TenantId) -> Result<(), R
 /// K6, A10: the three times, as integers, against each other and against the clock.
 ///
 /// `exp` has no leeway (see [`IssuerConfig::leeway`]).
-fn check_times(claims: &Object<'_>, issuer: &IssuerConfig, now: Now) -> Result<(i64, i64), Reason> {
+fn check_times(
+    claims: &Object<'_>,
+    issuer: &IssuerConfig,
+    now: Now,
+) -> Result<(i64, i64, i64), Reason> {
     let expires = time(claims, "exp")?.ok_or(Reason::ClaimMissing)?;
     let issued = time(claims, "iat")?.ok_or(Reason::ClaimMissing)?;
     let not_before = time(claims, "nbf")?.unwrap_or(issued);
@@ -83,10 +90,11 @@ fn check_times(claims: &Object<'_>, issuer: &IssuerConfig, now: Now) -> Result<(
     if now.wall_ms() >= expires || lifetime <= 0 || lifetime > longest {
         return Err(Reason::TokenExpired);
     }
-    if issued > latest || not_before > latest {
+    let valid_from = issued.max(not_before);
+    if valid_from > latest {
         return Err(Reason::TokenNotYetValid);
     }
-    Ok((issued, expires))
+    Ok((issued, valid_from, expires))
 }
 
 /// The last second of the year 9999: past it a number is a mistake (milliseconds, for one).
@@ -103,7 +111,7 @@ fn time(claims: &Object<'_>, name: &str) -> Result<Option<i64>, Reason> {
     }
 }
 
-fn millis(span: Duration) -> i64 {
+pub(crate) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 

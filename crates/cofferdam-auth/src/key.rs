@@ -26,7 +26,6 @@ use crate::{
 };
 
 /// A checked public key and the one algorithm that it is for.
-#[derive(Clone)]
 pub(crate) struct Key {
     algorithm: Algorithm,
     public: ParsedPublicKey,

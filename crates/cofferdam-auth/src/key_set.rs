@@ -21,7 +21,7 @@ const PRIVATE_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
 /// The verifying keys of one issuer, each under its own key id. Never empty; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct KeySet {
-    keys: Arc<BTreeMap<Box<str>, Key>>,
+    keys: Arc<BTreeMap<Box<str>, Arc<Key>>>,
 }
 
 impl KeySet {
@@ -52,7 +52,7 @@ impl KeySet {
             }
             if let Some(key) = Key::import(jwk).map_err(|_| InvalidKeySet::UnsoundKey)? {
                 let key_id = key_id.filter(|own| is_key_id(own)).ok_or(InvalidKeySet::KeyId)?;
-                keys.insert(key_id.into(), key);
+                keys.insert(key_id.into(), Arc::new(key));
             }
         }
         if keys.is_empty() {
@@ -72,7 +72,7 @@ impl KeySet {
         self.keys.iter().filter(|(id, key)| !stays(id, key)).map(|(id, _)| id.clone()).collect()
     }
 
-    pub(crate) fn get(&self, key_id: &str) -> Option<&Key> {
+    pub(crate) fn get(&self, key_id: &str) -> Option<&Arc<Key>> {
         self.keys.get(key_id)
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! * [`KeyRing`] swaps verifiers while they are in use: rotation and revocation without a restart,
 //!   checks without a lock.
+//! * [`TokenCache`] spares a token that was checked before its signature, and nothing else.
 //! * [`refresh`] decides when key sets are fetched, what an answer means, and who waits for it.
 //! * [`upgrade`] does the same from the head of an HTTP request, before the WebSocket upgrade: one
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
@@ -70,6 +71,7 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+mod cache;
 mod claims;
 mod decoy;
 mod failure;
@@ -82,6 +84,7 @@ mod key_set;
 mod origin;
 pub mod refresh;
 mod revocations;
+mod route;
 pub mod session;
 mod unverified;
 pub mod upgrade;
@@ -90,10 +93,12 @@ mod vectors;
 mod verifier;
 
 pub use algorithm::Algorithm;
+pub use cache::TokenCache;
 pub use failure::AuthFailure;
 pub use issuer::{ClaimNames, InvalidIssuer, IssuerConfig};
 pub use key_ring::KeyRing;
 pub use key_set::{InvalidKeySet, KeySet};
 pub use revocations::{RevocationsFull, Revoked};
+pub use route::Route;
 pub use unverified::Unverified;
-pub use verifier::{Route, Verifier};
+pub use verifier::Verifier;

@@ -7,15 +7,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use cofferdam_core::{Now, TenantContext, TenantId};
 
-use crate::{
-    claims::Claims,
-    issuer::{MAX_LEEWAY, MAX_LIFETIME},
-};
+use crate::issuer::{MAX_LEEWAY, MAX_LIFETIME};
 
 /// What to revoke, of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,8 @@ pub(crate) const FORGOTTEN_AFTER: Duration =
 /// The revocations of all tenants.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Revocations {
-    tenants: BTreeMap<TenantId, List>,
+    /// Each list behind a pointer of its own: a new table copies the list that it changes.
+    tenants: BTreeMap<TenantId, Arc<List>>,
 }
 
 /// The revocations of one tenant. It only grows: telling it again, late or in another order comes
@@ -96,17 +95,10 @@ impl Revocations {
         what: Revoked<'_>,
         now: Now,
     ) -> Result<(), RevocationsFull> {
-        self.tenants.entry(tenant.clone()).or_default().revoke(what, now)
+        Arc::make_mut(self.tenants.entry(tenant.clone()).or_default()).revoke(what, now)
     }
 
-    pub(crate) fn revokes(&self, tenant: &TenantId, key_id: &str, claims: &Claims) -> bool {
-        let marks = Marks {
-            key_id,
-            token_id: &claims.token_id,
-            subject: &claims.subject,
-            client: &claims.client,
-            issued_at_ms: claims.issued_at_ms,
-        };
+    pub(crate) fn revokes(&self, tenant: &TenantId, marks: Marks<'_>) -> bool {
         self.tenants.get(tenant).is_some_and(|list| list.revokes(marks))
     }
 }
@@ -194,18 +186,8 @@ mod tests {
         TenantId::parse(id).unwrap()
     }
 
-    fn claims(issued_at_ms: i64) -> Claims {
-        Claims {
-            subject: "ana".into(),
-            client: "dashboard".into(),
-            token_id: "t1".into(),
-            organisation: None,
-            scopes: Vec::new(),
-            origins: Vec::new(),
-            region: None,
-            issued_at_ms,
-            expires_at_ms: issued_at_ms + 1,
-        }
+    fn marks(issued_at_ms: i64) -> Marks<'static> {
+        Marks { key_id: "k1", token_id: "t1", subject: "ana", client: "dashboard", issued_at_ms }
     }
 
     #[test]
@@ -219,17 +201,17 @@ mod tests {
             (Revoked::Everything, false),
         ] {
             let mut revocations = Revocations::default();
-            assert!(!revocations.revokes(&tenant("a"), "k1", &claims(5_000)));
+            assert!(!revocations.revokes(&tenant("a"), marks(5_000)));
             revocations.revoke(&tenant("a"), what, now).unwrap();
-            assert!(revocations.revokes(&tenant("a"), "k1", &claims(5_000)), "{what:?}");
-            assert_eq!(revocations.revokes(&tenant("a"), "k1", &claims(6_000)), later_too);
-            assert!(!revocations.revokes(&tenant("b"), "k1", &claims(5_000)), "{what:?}");
+            assert!(revocations.revokes(&tenant("a"), marks(5_000)), "{what:?}");
+            assert_eq!(revocations.revokes(&tenant("a"), marks(6_000)), later_too);
+            assert!(!revocations.revokes(&tenant("b"), marks(5_000)), "{what:?}");
         }
         let mut others = Revocations::default();
         for what in [Revoked::Token("t2"), Revoked::Key("k2"), Revoked::Subject("dashboard")] {
             others.revoke(&tenant("a"), what, now).unwrap();
         }
-        assert!(!others.revokes(&tenant("a"), "k1", &claims(5_000)));
+        assert!(!others.revokes(&tenant("a"), marks(5_000)));
     }
 
     #[test]
@@ -247,7 +229,7 @@ mod tests {
         assert_eq!(revocations.revoke(&b, Revoked::Token("x"), soon), Ok(()));
         let later = soon.after(Duration::from_millis(1));
         assert_eq!(revocations.revoke(&a, Revoked::Token("x"), later), Ok(()));
-        assert!(revocations.revokes(&a, "k1", &claims(i64::MAX - 1)));
+        assert!(revocations.revokes(&a, marks(i64::MAX - 1)));
         assert_eq!(revocations.tenants[&a].len(), 2);
     }
 
@@ -260,8 +242,8 @@ mod tests {
                 for now in order {
                     revocations.revoke(&tenant("a"), what, now).unwrap();
                 }
-                assert!(revocations.revokes(&tenant("a"), "k1", &claims(9_000)), "{what:?}");
-                assert!(!revocations.revokes(&tenant("a"), "k1", &claims(9_001)), "{what:?}");
+                assert!(revocations.revokes(&tenant("a"), marks(9_000)), "{what:?}");
+                assert!(!revocations.revokes(&tenant("a"), marks(9_001)), "{what:?}");
             }
         }
     }

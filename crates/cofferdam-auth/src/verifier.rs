@@ -11,17 +11,19 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use cofferdam_core::{
-    Authority, ConnectionId, ContextParts, Epoch, Now, Reason, TenantContext, TenantId,
+    Authority, ConnectionId, ContextParts, Epoch, Now, Reason, Scoped, TenantContext, TenantId,
 };
 
 use crate::{
     AuthFailure, InvalidIssuer, InvalidKeySet, IssuerConfig, KeySet, RevocationsFull, Revoked,
-    claims::Claims,
+    Route, TokenCache,
+    cache::{Checked, Tag},
+    claims::{Claims, millis},
     decoy::Decoys,
     json::{self, Object},
-    jws::Compact,
+    jws::{Compact, MAX_TOKEN},
     key::Key,
-    revocations::Revocations,
+    revocations::{Marks, Revocations},
 };
 
 /// An immutable table of issuers, their keys and what was revoked: all that a check needs.
@@ -35,57 +37,13 @@ pub struct Verifier {
     decoys: Arc<Decoys>,
     issuers: Arc<BTreeMap<Box<str>, Entry>>,
     revocations: Arc<Revocations>,
+    cache: Option<Arc<TokenCache>>,
 }
 
 #[derive(Clone)]
 struct Entry {
     issuer: Arc<IssuerConfig>,
     keys: Option<Arc<(KeySet, Now)>>,
-}
-
-/// What a place asks of a token that is presented at it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Route<'r> {
-    tenant: Option<&'r TenantId>,
-    scopes: &'r [&'r str],
-    region: Option<&'r str>,
-}
-
-impl<'r> Route<'r> {
-    /// A place of no tenant's own, that asks for no scope.
-    #[must_use]
-    pub const fn any() -> Self {
-        Self { tenant: None, scopes: &[], region: None }
-    }
-
-    /// A place of this tenant's own: its path, its host, its session.
-    #[must_use]
-    pub const fn of_tenant(self, tenant: &'r TenantId) -> Self {
-        Self { tenant: Some(tenant), ..self }
-    }
-
-    /// Every one of these scopes is needed, exactly.
-    #[must_use]
-    pub const fn needs_scopes(self, scopes: &'r [&'r str]) -> Self {
-        Self { scopes, ..self }
-    }
-
-    /// The token must be for this region.
-    #[must_use]
-    pub const fn in_region(self, region: &'r str) -> Self {
-        Self { region: Some(region), ..self }
-    }
-
-    fn check(&self, tenant: &TenantId, claims: &Claims) -> Result<(), Reason> {
-        if self.tenant.is_some_and(|own| !own.same(tenant)) {
-            return Err(Reason::TenantMismatch);
-        }
-        if self.region.is_some_and(|own| claims.region.as_deref() != Some(own)) {
-            return Err(Reason::WrongRegion);
-        }
-        let has = |scope: &&str| claims.scopes.iter().any(|own| own == scope);
-        if self.scopes.iter().all(has) { Ok(()) } else { Err(Reason::ScopeMissing) }
-    }
 }
 
 /// Where a token was presented: what the context is bound to.
@@ -105,6 +63,7 @@ impl Verifier {
             decoys: Arc::new(Decoys::new()),
             issuers: Arc::default(),
             revocations: Arc::default(),
+            cache: None,
         }
     }
 
@@ -135,20 +94,56 @@ impl Verifier {
         origin: Option<&str>,
         binding: Binding,
     ) -> Result<TenantContext, AuthFailure> {
+        let place = Place { route, origin };
+        // What is longer than any token is not worth a tag.
+        let cache = self.cache.as_ref().filter(|_| token.len() <= MAX_TOKEN);
+        let tagged = cache.map(|cache| (cache, cache.tag(token)));
+        if let Some((cache, tag)) = &tagged
+            && let Some((entry, context)) = self.recall(cache, tag, binding)
+        {
+            return place.admit(entry, context);
+        }
+        let (entry, checked) = self.examine(token, binding)?;
+        let context = checked.context.clone();
+        if let Some((cache, tag)) = tagged {
+            cache.remember(tag, checked, binding.now);
+        }
+        place.admit(entry, context)
+    }
+
+    /// The token was checked before, and nothing that its check relied on has changed.
+    fn recall(
+        &self,
+        cache: &TokenCache,
+        tag: &Tag,
+        Binding { now, connection, epoch }: Binding,
+    ) -> Option<(&Entry, TenantContext)> {
+        let Checked { context, issuer, key, valid_from_ms } = cache.find(tag)?;
+        let entry = self.issuers.get(context.issuer())?;
+        let latest = now.wall_ms().saturating_add(millis(issuer.leeway));
+        let still_good = Arc::ptr_eq(&entry.issuer, &issuer)
+            && entry.fresh_keys(now)?.get(context.key_id())?.is(&key)
+            && !context.has_expired(now)
+            && valid_from_ms <= latest
+            && !self.revocations.revokes(context.tenant(), Marks::from(&context));
+        if !still_good {
+            return None;
+        }
+        #[expect(clippy::disallowed_methods, reason = "the credential check that the ban is for")]
+        let context = self.authority.rebind(&context, connection, epoch).ok()?;
+        cache.count_hit();
+        Some((entry, context))
+    }
+
+    /// The whole check of a token, but for the place where it was presented.
+    fn examine(&self, token: &str, binding: Binding) -> Result<(&Entry, Checked), AuthFailure> {
         let token = Compact::parse(token).map_err(AuthFailure::anonymous)?;
         let claims = json::read(token.payload())
             .map_err(|_| AuthFailure::anonymous(Reason::CredentialMalformed))?;
         let entry = self.find(&token, &claims).map_err(AuthFailure::anonymous)?;
-        let tenant = &entry.issuer.tenant;
-        let claims = self
-            .check(entry, &token, &claims, binding)
-            .map_err(|reason| AuthFailure::of(tenant.clone(), reason))?;
-        route
-            .check(tenant, &claims)
-            .and_then(|()| check_origin(origin, &claims, &entry.issuer))
-            .map_err(|reason| AuthFailure::forbidden(tenant.clone(), reason))?;
-        #[expect(clippy::disallowed_methods, reason = "the credential check that the ban is for")]
-        Ok(self.authority.mint(parts(&entry.issuer, &token, claims, binding)))
+        let checked = self.check(entry, &token, &claims, binding);
+        let own = |reason| AuthFailure::of(entry.issuer.tenant.clone(), reason);
+        Ok((entry, checked.map_err(own)?))
     }
 
     /// The registration that the token names. Its claim is believed only if the key agrees.
@@ -167,7 +162,7 @@ impl Verifier {
         token: &Compact<'_>,
         claims: &Object<'_>,
         binding: Binding,
-    ) -> Result<Claims, Reason> {
+    ) -> Result<Checked, Reason> {
         let key = entry.key_for(token, binding.now).inspect_err(|_| self.decoys.spend(token))?;
         if key.refuses_at_once(token.signature()) {
             // X01: an issuer that does not exist would have taken its time over this one too.
@@ -178,10 +173,27 @@ impl Verifier {
             return Err(Reason::SignatureInvalid);
         }
         let claims = Claims::check(claims, &entry.issuer, binding.now)?;
-        if self.revocations.revokes(&entry.issuer.tenant, &token.header().key_id, &claims) {
+        let valid_from_ms = claims.valid_from_ms;
+        #[expect(clippy::disallowed_methods, reason = "the credential check that the ban is for")]
+        let context = self.authority.mint(parts(&entry.issuer, token, claims, binding));
+        if self.revocations.revokes(context.tenant(), Marks::from(&context)) {
             return Err(Reason::Revoked);
         }
-        Ok(claims)
+        let (issuer, key) = (Arc::clone(&entry.issuer), Arc::clone(key));
+        Ok(Checked { context, issuer, key, valid_from_ms })
+    }
+
+    /// This table with a memory of the tokens that it has checked, for reconnect storms.
+    #[must_use]
+    pub fn with_cache(mut self, cache: TokenCache) -> Self {
+        self.cache = Some(Arc::new(cache));
+        self
+    }
+
+    /// The memory, if there is one.
+    #[must_use]
+    pub fn cache(&self) -> Option<&TokenCache> {
+        self.cache.as_deref()
     }
 
     /// This table and one more issuer, which has no keys yet.
@@ -241,7 +253,7 @@ impl Verifier {
 
 impl Entry {
     /// The key that the token must be signed with.
-    fn key_for(&self, token: &Compact<'_>, now: Now) -> Result<&Key, Reason> {
+    fn key_for(&self, token: &Compact<'_>, now: Now) -> Result<&Arc<Key>, Reason> {
         let header = token.header();
         if !self.issuer.token_types.contains(&header.token_type) {
             return Err(Reason::WrongTokenType);
@@ -249,28 +261,44 @@ impl Entry {
         if !self.issuer.algorithms.contains(&header.algorithm) {
             return Err(Reason::AlgorithmRefused);
         }
-        let (keys, fetched_at) = self.keys.as_deref().ok_or(Reason::UnknownKey)?;
-        if now.since(*fetched_at) > self.issuer.longest_key_age {
-            return Err(Reason::UnknownKey);
-        }
+        let keys = self.fresh_keys(now).ok_or(Reason::UnknownKey)?;
         let key = keys.get(&header.key_id).ok_or(Reason::UnknownKey)?;
         if key.algorithm() == header.algorithm { Ok(key) } else { Err(Reason::AlgorithmRefused) }
     }
+
+    /// The keys, unless they were fetched too long ago (K8).
+    fn fresh_keys(&self, now: Now) -> Option<&KeySet> {
+        let (keys, fetched_at) = self.keys.as_deref()?;
+        (now.since(*fetched_at) <= self.issuer.longest_key_age).then_some(keys)
+    }
 }
 
-/// U01: an origin must be the token's own *and* the tenant's own, byte for byte. The tenant's are
-/// in their one spelling, so whatever is not (`null`, another case, nothing at all) equals none.
-fn check_origin(
-    origin: Option<&str>,
-    claims: &Claims,
-    issuer: &IssuerConfig,
-) -> Result<(), Reason> {
-    let Some(origin) = origin else { return Ok(()) };
-    let lists = [&claims.origins, &issuer.origins];
-    if lists.iter().all(|list| list.iter().any(|own| own == origin)) {
-        Ok(())
-    } else {
-        Err(Reason::OriginRefused)
+/// What a token that is good is held against.
+struct Place<'p> {
+    route: &'p Route<'p>,
+    origin: Option<&'p str>,
+}
+
+impl Place<'_> {
+    fn admit(&self, entry: &Entry, context: TenantContext) -> Result<TenantContext, AuthFailure> {
+        self.route
+            .check(&context)
+            .and_then(|()| self.check_origin(&context, &entry.issuer))
+            .map_err(|reason| AuthFailure::forbidden(entry.issuer.tenant.clone(), reason))?;
+        Ok(context)
+    }
+
+    /// U01: an origin must be the token's own *and* the tenant's own, byte for byte. The tenant's
+    /// are in their one spelling, so whatever is not (`null`, another case, nothing at all) equals
+    /// none.
+    fn check_origin(&self, context: &TenantContext, issuer: &IssuerConfig) -> Result<(), Reason> {
+        let Some(origin) = self.origin else { return Ok(()) };
+        let lists = [context.origins(), &issuer.origins];
+        if lists.iter().all(|list| list.iter().any(|own| own == origin)) {
+            Ok(())
+        } else {
+            Err(Reason::OriginRefused)
+        }
     }
 }
 

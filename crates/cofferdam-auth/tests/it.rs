@@ -3,6 +3,8 @@
 
 #[path = "it/attacks.rs"]
 mod attacks;
+#[path = "it/cache.rs"]
+mod cache;
 #[path = "it/interleavings.rs"]
 mod interleavings;
 #[path = "it/mutations.rs"]

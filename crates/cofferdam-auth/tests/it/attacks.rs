@@ -65,6 +65,12 @@ fn changed(mut object: Value, line: &Value, member: &str) -> String {
 pub(crate) fn present(token: &str, route: &Route<'_>) -> Result<TenantContext, AuthFailure> {
     let verifier = &WORLD.verifier;
     let direct = verifier.verify(token, route, now(), ConnectionId(1), Epoch(1));
+    for _ in 0..2 {
+        // The second time it may be remembered, and must come to the same.
+        let cached = WORLD.cached.verify(token, route, now(), ConnectionId(1), Epoch(1));
+        assert_eq!(cached.is_ok(), direct.is_ok());
+        assert_eq!(cached.err(), direct.clone().err());
+    }
     let mut headers = HeaderMap::new();
     headers.insert("host", "events.example.com".parse().unwrap());
     let Ok(value) = format!("Bearer {token}").parse() else { return direct };

@@ -12,7 +12,7 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use cofferdam_auth::{IssuerConfig, KeySet, Verifier};
+use cofferdam_auth::{IssuerConfig, KeySet, TokenCache, Verifier};
 use cofferdam_core::{Authority, Now, TenantId};
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ pub(crate) const AUDIENCE: &str = "https://events.example.com";
 
 pub(crate) struct World {
     pub(crate) verifier: Verifier,
+    /// The same with a memory, which must never make a difference.
+    pub(crate) cached: Verifier,
     pub(crate) acme: Ed25519KeyPair,
     pub(crate) acme_p256: EcdsaKeyPair,
     pub(crate) acme_rsa: RsaKeyPair,
@@ -51,7 +53,8 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
         .with_keys(ACME, key_set(&acme_keys), now())
         .and_then(|verifier| verifier.with_keys(GLOBEX, key_set(&globex_keys), now()))
         .unwrap();
-    World { verifier, acme, acme_p256, acme_rsa, globex }
+    let cached = verifier.clone().with_cache(TokenCache::new(&[4; 32], 1_000));
+    World { verifier, cached, acme, acme_p256, acme_rsa, globex }
 });
 
 pub(crate) fn now() -> Now {

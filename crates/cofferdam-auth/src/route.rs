@@ -1,0 +1,48 @@
+//! What a place asks of a token.
+
+use cofferdam_core::{Reason, Scoped, TenantContext, TenantId};
+
+/// What a place asks of a token that is presented at it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Route<'r> {
+    tenant: Option<&'r TenantId>,
+    scopes: &'r [&'r str],
+    region: Option<&'r str>,
+}
+
+impl<'r> Route<'r> {
+    /// A place of no tenant's own, that asks for no scope.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self { tenant: None, scopes: &[], region: None }
+    }
+
+    /// A place of this tenant's own: its path, its host, its session.
+    #[must_use]
+    pub const fn of_tenant(self, tenant: &'r TenantId) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+
+    /// Every one of these scopes is needed, exactly.
+    #[must_use]
+    pub const fn needs_scopes(self, scopes: &'r [&'r str]) -> Self {
+        Self { scopes, ..self }
+    }
+
+    /// The token must be for this region.
+    #[must_use]
+    pub const fn in_region(self, region: &'r str) -> Self {
+        Self { region: Some(region), ..self }
+    }
+
+    pub(crate) fn check(&self, context: &TenantContext) -> Result<(), Reason> {
+        if self.tenant.is_some_and(|own| !own.same(context.tenant())) {
+            return Err(Reason::TenantMismatch);
+        }
+        if self.region.is_some_and(|own| context.region() != Some(own)) {
+            return Err(Reason::WrongRegion);
+        }
+        let has = |scope: &&str| context.has_scope(scope);
+        if self.scopes.iter().all(has) { Ok(()) } else { Err(Reason::ScopeMissing) }
+    }
+}
