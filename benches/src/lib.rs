@@ -18,6 +18,7 @@ pub mod events;
 mod measure;
 mod rig;
 mod setup;
+pub mod tokens;
 
 pub use events::Share;
 pub use measure::{Figures, cpu_time, measure};
