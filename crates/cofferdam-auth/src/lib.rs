@@ -10,6 +10,7 @@
 //!   checks without a lock.
 //! * [`upgrade`] does the same from the head of an HTTP request, before the WebSocket upgrade: one
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
+//! * [`source`] is the client side: tokens of our own toward a platform, one client per tenant.
 //! * [`AuthFailure`] is for the audit log of the tenant that it belongs to; the peer learns
 //!   nothing.
 //!
@@ -78,6 +79,7 @@ mod key_ring;
 mod key_set;
 mod origin;
 mod revocations;
+pub mod source;
 mod unverified;
 pub mod upgrade;
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod oracles;
 mod readme;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/source/mod.rs"]
+mod source;
 #[path = "it/upgrade.rs"]
 mod upgrade;
 #[path = "it/world.rs"]
