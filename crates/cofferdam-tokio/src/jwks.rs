@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Url, redirect::Policy};
+use bytes::Bytes;
+use reqwest::{Client, Url};
+
+use crate::http::{self, BodyError, is_allowed};
 
 /// The largest key set that is read, in bytes.
 const MAX_BYTES: usize = 50 * 1024;
@@ -42,12 +44,7 @@ impl JwksClient {
     ///
     /// [`JwksError::Tls`] if this machine has no usable trust store.
     pub fn new() -> Result<Self, JwksError> {
-        let client = Client::builder()
-            .connect_timeout(Duration::from_millis(500))
-            .timeout(Duration::from_secs(2))
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
+        let client = http::client(Duration::from_millis(500), Duration::from_secs(2))
             .map_err(|_| JwksError::Tls)?;
         Ok(Self { client })
     }
@@ -63,32 +60,16 @@ impl JwksClient {
             return Err(JwksError::Address);
         }
         let request = self.client.get(address).send();
-        let mut answer = request.await.map_err(|_| JwksError::Unreachable)?;
+        let answer = request.await.map_err(|_| JwksError::Unreachable)?;
         if answer.status() != reqwest::StatusCode::OK {
             return Err(JwksError::Status(answer.status().as_u16()));
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| JwksError::Unreachable)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(JwksError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
+        match http::body(answer, MAX_BYTES).await {
+            Ok(body) => Ok(body.into()),
+            Err(BodyError::Broken(_)) => Err(JwksError::Unreachable),
+            Err(BodyError::TooLarge) => Err(JwksError::TooLarge),
         }
-        Ok(body.freeze())
     }
-}
-
-fn is_allowed(address: &Url) -> bool {
-    let loopback = match address.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    };
-    let no_user = address.username().is_empty() && address.password().is_none();
-    no_user && (address.scheme() == "https" || (address.scheme() == "http" && loopback))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! bytes once at the edge ([`Clock`], [`random_bytes`]), reads WebSockets in batches that end when
 //! the reader is told to pause ([`FrameReader`]), sleeps until a machine wants to be woken
 //! ([`sleep_until`]), accepts an upgrade only after the credential was checked
-//! ([`accept_upgrade`]), and fetches key sets within strict bounds ([`JwksClient`]).
+//! ([`accept_upgrade`]), fetches key sets within strict bounds ([`JwksClient`]), and keeps each
+//! tenant's own client in a valid token ([`TokenClient`]).
 //!
 //! It holds no tenant state and makes no decisions: those stay in the machines, where they can be
 //! simulated.
@@ -31,10 +32,15 @@
 
 mod clock;
 mod frames;
+mod http;
 mod jwks;
+mod token_client;
+mod token_http;
 mod upgrade;
 
 pub use clock::{Clock, random_bytes, sleep_until};
 pub use frames::{Frame, FrameReader, ReadEnd};
 pub use jwks::{JwksClient, JwksError};
+pub use token_client::TokenClient;
+pub use token_http::NoTls;
 pub use upgrade::{UpgradeError, accept_upgrade, socket_config};

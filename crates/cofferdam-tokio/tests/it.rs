@@ -4,5 +4,6 @@
 mod it {
     mod frames;
     mod front_page;
+    mod token;
     mod upgrade;
 }

@@ -12,7 +12,7 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// How long a [`TokenSource`] waits, and for how many.
+/// How long a [`TokenSource`](super::TokenSource) waits, and for how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceLimits {
     /// The most callers that wait at one time; 4,096 by default. More are refused as busy.
@@ -34,7 +34,7 @@ impl Default for SourceLimits {
     }
 }
 
-/// What a [`TokenSource`] is told.
+/// What a [`TokenSource`](super::TokenSource) is told.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A caller wants a token now, for one use. Answered by exactly one [`Effect::Ready`] or
@@ -80,7 +80,7 @@ pub enum Input {
     Removed,
 }
 
-/// What a [`TokenSource`] asks for.
+/// What a [`TokenSource`](super::TokenSource) asks for.
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// Send this request, and say how it went.
