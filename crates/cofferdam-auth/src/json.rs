@@ -28,9 +28,10 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
     /// Written without fraction or exponent, and within 64 bits.
     Integer(i64),
+    Boolean(bool),
     Array(Vec<Self>),
     Object(Object<'a>),
-    /// Null, a boolean, or any other number: nothing that a claim we read may be.
+    /// Null or any other number: nothing that a claim we read may be.
     Other,
 }
 
@@ -56,6 +57,17 @@ impl<'a> Object<'a> {
     /// The member of this name, if it is a string.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_text)
+    }
+
+    /// The member at the end of `path`, through objects.
+    pub(crate) fn at(&self, path: &[String]) -> Option<&Value<'a>> {
+        let (last, parents) = path.split_last()?;
+        let mut object = self;
+        for name in parents {
+            let Some(Value::Object(inner)) = object.get(name) else { return None };
+            object = inner;
+        }
+        object.get(last)
     }
 
     /// Whether any of `names` is a member.
@@ -108,8 +120,8 @@ impl<'a> Visitor<'a> for Level {
         Ok(Value::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'a>, E> {
-        Ok(Value::Other)
+    fn visit_bool<E>(self, truth: bool) -> Result<Value<'a>, E> {
+        Ok(Value::Boolean(truth))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Value<'a>, E> {
@@ -200,6 +212,10 @@ mod tests {
         assert!(matches!(object.get("l"), Some(Value::Array(list)) if list.len() == 3));
         assert!(matches!(object.get("o"), Some(Value::Object(_))));
         assert!(object.get("A").is_none());
+        let at = |path: &[&str]| object.at(&path.iter().map(|&n| n.into()).collect::<Vec<_>>());
+        assert!(matches!(at(&["o", "p"]), Some(Value::Boolean(true))));
+        assert!(matches!(at(&["n"]), Some(Value::Integer(-7))));
+        assert!(at(&["o.p"]).is_none() && at(&["n", "p"]).is_none() && at(&[]).is_none());
     }
 
     /// A09: also when the second is spelt with an escape, and inside what nobody reads.

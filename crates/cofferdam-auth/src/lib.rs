@@ -14,6 +14,7 @@
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
 //! * [`session`] knows every live session and ends it at `exp`, at a revocation, at the withdrawal of
 //!   its key and when its tenant is made again.
+//! * [`source`] is the client side: tokens of our own toward a platform, one client per tenant.
 //! * [`AuthFailure`] is for the audit log of the tenant that it belongs to; the peer learns
 //!   nothing.
 //!
@@ -86,6 +87,7 @@ pub mod refresh;
 mod revocations;
 mod route;
 pub mod session;
+pub mod source;
 mod unverified;
 pub mod upgrade;
 #[cfg(test)]

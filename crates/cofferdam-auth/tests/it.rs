@@ -25,6 +25,8 @@ mod rotation;
 mod session_isolation;
 #[path = "it/sessions.rs"]
 mod sessions;
+#[path = "it/source/mod.rs"]
+mod source;
 #[path = "it/upgrade.rs"]
 mod upgrade;
 #[path = "it/world.rs"]

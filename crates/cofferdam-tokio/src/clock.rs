@@ -1,10 +1,13 @@
 //! The edge of time and chance: where both are read.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use cofferdam_core::Now;
+use tokio::time::Instant;
 
 /// Reads the monotonic and the wall clock together.
+///
+/// The monotonic part is tokio's, so that it stands still where a test pauses that.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     started: Instant,
@@ -30,7 +33,7 @@ pub async fn sleep_until(clock: &Clock, deadline: Option<Now>) {
     match deadline {
         Some(deadline) => {
             let since_start = Duration::from_nanos(deadline.monotonic_ns());
-            tokio::time::sleep_until((clock.started + since_start).into()).await;
+            tokio::time::sleep_until(clock.started + since_start).await;
         }
         None => std::future::pending().await,
     }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use cofferdam_auth::refresh::Answer;
 use reqwest::{
-    Client, Response, StatusCode, Url,
+    Client, StatusCode, Url,
     header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH},
-    redirect::Policy,
 };
 
-use crate::egress::{GuardedResolver, Networks, allows_url};
+use crate::{
+    egress::{Networks, allows_url},
+    http::{self, BodyError},
+};
 
 /// The largest key set that is read, in bytes.
 const MAX_BYTES: usize = 50 * 1024;
@@ -53,13 +54,7 @@ impl JwksClient {
     ///
     /// [`JwksError::Tls`] if this machine has no usable trust store.
     pub fn new(networks: Networks) -> Result<Self, JwksError> {
-        let client = Client::builder()
-            .connect_timeout(Duration::from_millis(500))
-            .timeout(Duration::from_secs(2))
-            .redirect(Policy::none())
-            .dns_resolver(GuardedResolver::new(networks))
-            .no_proxy()
-            .build()
+        let client = http::client(Duration::from_millis(500), Duration::from_secs(2), networks)
             .map_err(|_| JwksError::Tls)?;
         Ok(Self { client, networks })
     }
@@ -88,7 +83,11 @@ impl JwksClient {
         match answer.status() {
             StatusCode::OK => {
                 let validator = validator_of(answer.headers());
-                Ok(Answer::Set { body: body(answer).await?, validator, max_age })
+                match http::body(answer, MAX_BYTES).await {
+                    Ok(body) => Ok(Answer::Set { body, validator, max_age }),
+                    Err(BodyError::Broken(_)) => Err(JwksError::Unreachable),
+                    Err(BodyError::TooLarge) => Err(JwksError::TooLarge),
+                }
             }
             StatusCode::NOT_MODIFIED if validator.is_some() => Ok(Answer::NotModified { max_age }),
             other => Err(JwksError::Status(other.as_u16())),
@@ -99,17 +98,6 @@ impl JwksClient {
         let url = Url::parse(address).ok().filter(|url| allows_url(self.networks, url));
         url.ok_or(JwksError::Address)
     }
-}
-
-async fn body(mut answer: Response) -> Result<Vec<u8>, JwksError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|_| JwksError::Unreachable)? {
-        if body.len() + chunk.len() > MAX_BYTES {
-            return Err(JwksError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
 }
 
 fn validator_of(headers: &HeaderMap) -> Option<String> {

@@ -6,7 +6,7 @@
 //! ([`sleep_until`]), accepts an upgrade only after the credential was checked
 //! ([`accept_upgrade`], or an [`Acceptor`](upgrade::Acceptor) with rules and limits, which is a
 //! `tower` layer as well), closes sessions when their credential ends ([`sessions`]), and keeps key
-//! sets fresh within strict bounds ([`KeyKeeper`], [`JwksClient`]).
+//! sets fresh and each tenant's own client in a valid token ([`KeyKeeper`], [`TokenClient`]).
 //!
 //! It holds no tenant state and makes no decisions: those stay in the machines, where they can be
 //! simulated.
@@ -34,9 +34,12 @@
 mod clock;
 mod egress;
 mod frames;
+mod http;
 mod jwks;
 mod keys;
 pub mod sessions;
+mod token_client;
+mod token_http;
 pub mod upgrade;
 
 pub use clock::{Clock, random_bytes, sleep_until};
@@ -44,4 +47,6 @@ pub use egress::Networks;
 pub use frames::{Frame, FrameReader, ReadEnd};
 pub use jwks::{JwksClient, JwksError};
 pub use keys::{KeyEvent, KeyKeeper, RegisterError};
+pub use token_client::TokenClient;
+pub use token_http::NoTls;
 pub use upgrade::{UpgradeError, accept_upgrade, socket_config};

@@ -9,6 +9,7 @@ mod it {
     mod limits;
     mod raw;
     mod sessions;
+    mod token;
     mod upgrade;
     mod world;
 }
