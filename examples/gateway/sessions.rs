@@ -22,7 +22,10 @@ use cofferdam::{
     core::{ConnectionId, Epoch, Scoped, TenantContext, TenantId},
     queue::{ConsumerId, DeliveryId},
 };
-use cofferdam_tokio::{Clock, UpgradeError, accept_upgrade};
+use cofferdam_tokio::{
+    Clock, UpgradeError, accept_upgrade,
+    sessions::{SessionRegistry, close_frame},
+};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::{
@@ -45,6 +48,7 @@ use crate::{
 /// What every session needs.
 pub(crate) struct Doorkeeper {
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) live: SessionRegistry,
     pub(crate) clock: Clock,
     pub(crate) tenants: BTreeMap<TenantId, mpsc::Sender<Command>>,
     pub(crate) stats: Arc<Stats>,
@@ -97,24 +101,33 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
         }
         Err(_) => return,
     };
+    // Before anything else is done for it: what was revoked since the check ends it here.
+    let mut live = match door.live.open(context.clone()) {
+        Ok(live) => live,
+        Err(why) => return goodbye(&mut socket, close_frame(why)).await,
+    };
     let lane = address.query().and_then(queue_name).unwrap_or_default();
     let Some(attached) = attach(&door, connection, lane, &context).await else {
         let refusal = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from("denied") };
-        let _ = socket.close(Some(refusal)).await;
-        return;
+        return goodbye(&mut socket, refusal).await;
     };
     let consumer = attached.consumer;
     let commands = attached.commands.clone();
     let mut phase = door.phase.clone();
-    tokio::select! {
-        // A session never outlives its token, whatever it is waiting for.
-        () = cofferdam_tokio::sleep_until(&door.clock, Some(expiry(&context, &door.clock))) => {}
-        () = closing(&mut phase) => {}
-        () = serve_one(&mut socket, &door, &context, attached) => {}
-    }
+    let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    let said = tokio::select! {
+        // A session never outlives its token, nor a revocation, whatever it is waiting for.
+        why = live.ended() => close_frame(why),
+        () = closing(&mut phase) => normal,
+        () = serve_one(&mut socket, &door, &context, attached) => normal,
+    };
     let _ = commands.send(Command::Detach { consumer }).await;
-    // A peer that does not read is not waited for.
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
+    goodbye(&mut socket, said).await;
+}
+
+/// A peer that does not read is not waited for.
+async fn goodbye(socket: &mut WebSocketStream<TcpStream>, frame: CloseFrame) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
 }
 
 struct Attached {
@@ -226,12 +239,6 @@ fn understand(
             Some(Command::Nack { consumer, delivery })
         }
     }
-}
-
-fn expiry(context: &TenantContext, clock: &Clock) -> cofferdam::core::Now {
-    let now = clock.now();
-    let left = u64::try_from(context.expires_at_ms() - now.wall_ms()).unwrap_or(0);
-    now.after(Duration::from_millis(left))
 }
 
 /// One message. The event is JSON already: it is put in as it is.

@@ -24,7 +24,7 @@ use std::{
 };
 
 use cofferdam_auth::{
-    AuthFailure, InvalidIssuer, IssuerConfig, KeyRing, Route, Unverified,
+    AuthFailure, InvalidIssuer, IssuerConfig, KeyRing, KeySet, Route, Unverified,
     refresh::{Alarm, Answer, Effect, Flight, Input, Refresher, Waiter},
 };
 use cofferdam_core::{ConnectionId, Epoch, Machine, Reason, TenantContext, TenantId};
@@ -47,14 +47,20 @@ const QUEUE: usize = 1_024;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeyEvent {
-    /// Keys were withdrawn by their issuer: sessions that were opened with them must end.
-    Withdrawn {
+    /// An issuer has published a set, and the ring is about to have it. For
+    /// [`SessionRegistry::keys_changed`](crate::sessions::SessionRegistry::keys_changed).
+    ///
+    /// A key that is another one under an id that was there already is left out at first, so that
+    /// the old one's sessions end, and a second event names it once the ring has the new one.
+    Published {
         /// Whose issuer it is.
         tenant: TenantId,
         /// The issuer.
         issuer: String,
-        /// The keys.
+        /// The keys whose sessions may go on: all of them but what is withdrawn.
         key_ids: Vec<Box<str>>,
+        /// The keys that were there before and are not, or are another one.
+        withdrawn: Vec<Box<str>>,
     },
     /// An operator should know.
     Alarm {
@@ -307,11 +313,7 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
                 self.fetch(issuer, flight, validator);
             }
             Effect::Install { tenant, issuer, keys, withdrawn } => {
-                let installed = self.ring.install_keys(&issuer, &keys, self.clock.now());
-                // An issuer that was removed meanwhile has no sessions left to end.
-                if installed.is_ok() && !withdrawn.is_empty() {
-                    (self.on_event)(KeyEvent::Withdrawn { tenant, issuer, key_ids: withdrawn });
-                }
+                self.install(tenant, issuer, &keys, withdrawn);
             }
             Effect::Resume { waiter, found, .. } => {
                 if let Some(answer) = self.waiting.remove(&waiter) {
@@ -327,6 +329,23 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
             }
             // A kind of effect that this driver does not know asks for nothing that it could do.
             _ => {}
+        }
+    }
+
+    /// Sessions first: one that opens in between is held against what is published.
+    fn install(&self, tenant: TenantId, issuer: String, keys: &KeySet, withdrawn: Vec<Box<str>>) {
+        let all: Vec<Box<str>> = keys.key_ids().map(Into::into).collect();
+        let stay: Vec<_> = all.iter().filter(|id| !withdrawn.contains(id)).cloned().collect();
+        let is_reused = stay.len() < all.len();
+        let published = |key_ids, withdrawn| {
+            let (tenant, issuer) = (tenant.clone(), issuer.clone());
+            (self.on_event)(KeyEvent::Published { tenant, issuer, key_ids, withdrawn });
+        };
+        published(stay, withdrawn);
+        // An issuer that was removed meanwhile has no keys to replace.
+        let _ = self.ring.install_keys(&issuer, keys, self.clock.now());
+        if is_reused {
+            published(all, Vec::new());
         }
     }
 

@@ -23,7 +23,7 @@ use cofferdam::{
     queue::{LaneConfig, Queues, QueuesConfig, TokenBucket, dead_letter::TenantSeal},
     redact::{Policy, PolicyLimits, RedactionKey},
 };
-use cofferdam_tokio::{Clock, random_bytes};
+use cofferdam_tokio::{Clock, random_bytes, sessions::SessionRegistry};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -74,6 +74,7 @@ struct RunningTenant {
 struct Wires {
     issuer: Arc<Issuer>,
     keys: Arc<KeyRing>,
+    live: SessionRegistry,
     storage_jobs: mpsc::Sender<Job>,
     stats: Arc<Stats>,
     phase: watch::Receiver<Phase>,
@@ -87,6 +88,7 @@ impl Wires {
         let inboxes = tenants.iter().map(|one| (one.id.clone(), one.commands.clone()));
         Doorkeeper {
             keys: Arc::clone(&self.keys),
+            live: self.live.clone(),
             clock,
             tenants: inboxes.collect(),
             stats: Arc::clone(&self.stats),
@@ -134,7 +136,7 @@ impl Gateway {
             .storage
             .start(&ids)
             .map_err(|error| format!("the data folder cannot be written: {error}"))?;
-        let (issuer, keys) = world::trust(&upstream, &shared).await?;
+        let (issuer, keys, live) = world::trust(&upstream, &shared).await?;
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(2))
@@ -142,7 +144,7 @@ impl Gateway {
             .build();
         let http = http.map_err(|error| format!("no http client: {error}"))?;
         let connections = Arc::new(AtomicU64::new(1));
-        let wires = Wires { issuer, keys, storage_jobs, stats, phase, http, connections };
+        let wires = Wires { issuer, keys, live, storage_jobs, stats, phase, http, connections };
         let tenants = shared.run_tenants(&upstream, compartments, &wires)?;
         tokio::spawn(sessions::serve(door, Arc::new(wires.doorkeeper(&tenants, shared.clock))));
         world::start_consumers(settings, &upstream, consumers, &wires, ownership);

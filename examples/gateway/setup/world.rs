@@ -3,11 +3,13 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use cofferdam::{
-    auth::{IssuerConfig, KeyRing, Verifier},
+    auth::{IssuerConfig, KeyRing, TokenCache, Verifier, session::Limits},
     core::TenantId,
 };
 use cofferdam_sim::generator::Profile;
-use cofferdam_tokio::{JwksClient, KeyEvent, KeyKeeper, Networks};
+use cofferdam_tokio::{
+    JwksClient, KeyEvent, KeyKeeper, Networks, random_bytes, sessions::SessionRegistry,
+};
 use tokio::task;
 
 use super::{Shared, Wires};
@@ -41,7 +43,7 @@ pub(super) async fn start_upstream(settings: &Settings) -> Result<Upstream, Stri
 pub(super) async fn trust(
     upstream: &Upstream,
     shared: &Shared<'_>,
-) -> Result<(Arc<Issuer>, Arc<KeyRing>), String> {
+) -> Result<(Arc<Issuer>, Arc<KeyRing>, SessionRegistry), String> {
     let tenants: Vec<(TenantId, String)> = upstream
         .tenants()
         .iter()
@@ -51,8 +53,15 @@ pub(super) async fn trust(
         .await
         .map_err(|error| format!("the issuer cannot start: {error}"))?;
     let client = JwksClient::new(Networks::Public).map_err(|error| error.to_string())?;
-    let ring = Arc::new(KeyRing::new(Verifier::new(shared.authority.clone())));
-    let (keeper, task) = KeyKeeper::start(Arc::clone(&ring), client, shared.clock, report);
+    let cache = TokenCache::new(&random_bytes(), REMEMBERED);
+    let verifier = Verifier::new(shared.authority.clone()).with_cache(cache);
+    let ring = Arc::new(KeyRing::new(verifier));
+    let (sessions, driver) =
+        SessionRegistry::start(Arc::clone(&ring), shared.clock, Limits::default());
+    tokio::spawn(driver.run());
+    let ending = sessions.clone();
+    let on_event = move |event| report(&ending, event);
+    let (keeper, task) = KeyKeeper::start(Arc::clone(&ring), client, shared.clock, on_event);
     for (tenant, _) in &tenants {
         let config = IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE);
         let registered = keeper.register(&config, &issuer.key_set_address(tenant)).await;
@@ -67,17 +76,24 @@ pub(super) async fn trust(
         let _kept = keeper;
         let _ended = task.await;
     });
-    Ok((Arc::new(issuer), ring))
+    Ok((Arc::new(issuer), ring, sessions))
 }
 
-/// Keys are fetched again by themselves; this is what an operator should hear of.
-fn report(event: KeyEvent) {
+/// Tokens that are remembered for when everybody reconnects.
+const REMEMBERED: usize = 16_384;
+
+/// Keys are fetched again by themselves; sessions of keys that were withdrawn end, and an operator
+/// should hear of the rest.
+fn report(sessions: &SessionRegistry, event: KeyEvent) {
     match event {
+        KeyEvent::Published { tenant, issuer, key_ids, withdrawn } => {
+            if !withdrawn.is_empty() {
+                eprintln!("gateway: {tenant} withdrew {} keys", withdrawn.len());
+            }
+            sessions.keys_changed(&tenant, &issuer, key_ids);
+        }
         KeyEvent::Alarm { tenant, alarm, .. } => {
             eprintln!("gateway: the keys of {tenant}: {alarm:?}");
-        }
-        KeyEvent::Withdrawn { tenant, key_ids, .. } => {
-            eprintln!("gateway: {tenant} withdrew {} keys", key_ids.len());
         }
         _ => {}
     }

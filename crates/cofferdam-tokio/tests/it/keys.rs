@@ -7,9 +7,12 @@ use std::sync::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use cofferdam_auth::{AuthFailure, IssuerConfig, KeyRing, Route, Verifier};
+use cofferdam_auth::{AuthFailure, IssuerConfig, KeyRing, Route, Verifier, session::Limits};
 use cofferdam_core::{Authority, ConnectionId, Epoch, Reason, Scoped, TenantContext, TenantId};
-use cofferdam_tokio::{Clock, JwksClient, JwksError, KeyEvent, KeyKeeper, Networks, RegisterError};
+use cofferdam_tokio::{
+    Clock, JwksClient, JwksError, KeyEvent, KeyKeeper, Networks, RegisterError,
+    sessions::SessionRegistry,
+};
 use futures_util::{FutureExt, future::join_all};
 use serde_json::json;
 use tokio::{
@@ -205,8 +208,43 @@ async fn a_withdrawn_key_is_refused_and_told() {
     assert!(world.verify(&world.token("acme", 3, "k3")).await.is_ok());
     assert_eq!(world.verify(&old).await.unwrap_err().reason(), Reason::UnknownKey);
     let events = world.events.lock().unwrap();
-    let [KeyEvent::Withdrawn { tenant, key_ids, .. }] = &events[..] else { panic!("{events:?}") };
-    assert_eq!((tenant.as_str(), &key_ids[..]), ("acme", &[Box::from("k1")][..]));
+    let [_, KeyEvent::Published { tenant, key_ids, withdrawn, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((tenant.as_str(), &withdrawn[..]), ("acme", &[Box::from("k1")][..]));
+    assert_eq!(key_ids[..], [Box::from("k2"), Box::from("k3")]);
+}
+
+/// V01: the sessions of a withdrawn key end; those of another, and of another tenant, do not.
+#[tokio::test]
+async fn a_withdrawn_keys_sessions_end() {
+    let clock = Clock::start();
+    let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new([7; 16]))));
+    let (registry, driver) = SessionRegistry::start(Arc::clone(&ring), clock, Limits::default());
+    let _driving = tokio::spawn(driver.run());
+    let heard = registry.clone();
+    let on_event = move |event| {
+        if let KeyEvent::Published { tenant, issuer, key_ids, .. } = event {
+            heard.keys_changed(&tenant, &issuer, key_ids);
+        }
+    };
+    let client = JwksClient::new(Networks::Public).unwrap();
+    let (keeper, _task) = KeyKeeper::start(ring, client, clock, on_event);
+    let world = World { keeper, clock, events: Arc::default() };
+    let (acme, globex) = (Server::start(&[1, 2]).await, Server::start(&[1]).await);
+    world.register("acme", &acme).await.unwrap();
+    world.register("globex", &globex).await.unwrap();
+    let mut guards = Vec::new();
+    for (number, (id, seed)) in (1..).zip([("acme", 1), ("acme", 2), ("globex", 1)]) {
+        let token = world.token(id, seed, &format!("k{seed}"));
+        let route = Route::any();
+        let context = world.keeper.verify(&token, &route, ConnectionId(number), Epoch(1)).await;
+        guards.push(registry.open(context.unwrap()).unwrap());
+    }
+    acme.now(Does::Publish(vec![2, 3]));
+    assert!(world.verify(&world.token("acme", 3, "k3")).await.is_ok());
+    let ended: Vec<_> = guards.iter_mut().map(|guard| guard.has_ended().is_some()).collect();
+    assert_eq!(ended, [true, false, false]);
 }
 
 /// V04: ten thousand ids that nobody has: one fetch, and nobody else notices.
