@@ -4,6 +4,7 @@
 //! (`benches/src/bin/pipeline_vs_node.rs`). The gateway is run as a user would run it, and its last
 //! lines are read: what it cannot account for is not a figure.
 
+mod auth;
 mod gateway;
 mod machine;
 
@@ -19,39 +20,69 @@ const HALF: f64 = THROUGHPUT_BAR / 2.0;
 const LATENCY_BAR_US: u64 = 5_000;
 const MEMORY_BAR_MIB: u64 = 150;
 
+/// A part of the document, which can be measured by itself.
+struct Section {
+    name: &'static str,
+    /// Its heading and what is measured.
+    text: &'static str,
+    measure: fn(u32) -> Result<String, String>,
+}
+
+const SECTIONS: [Section; 3] = [
+    Section { name: "pipeline", text: PIPELINE, measure: pipeline },
+    Section { name: "gateway", text: GATEWAY, measure: gateways },
+    Section { name: "auth", text: auth::TEXT, measure: auth::measure },
+];
+
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    let quick = match args {
-        [] => false,
-        [only] if only == "--quick" => true,
-        _ => return Err("usage: cargo xtask bench [--quick]".to_owned()),
-    };
-    let seconds = if quick { 3 } else { 12 };
-    let mut text = String::from(HEAD);
-    if quick {
-        text.push_str(
-            "**A quick run: figures of a few seconds each, good for a first look only.**\n\n",
-        );
+    let quick = args.iter().any(|arg| arg == "--quick");
+    let named: Vec<&str> =
+        args.iter().map(String::as_str).filter(|arg| *arg != "--quick").collect();
+    if named.iter().any(|name| !SECTIONS.iter().any(|section| section.name == *name)) {
+        return Err("usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth]".to_owned());
     }
-    text.push_str(&machine::describe());
-
-    text.push_str(PIPELINE);
-    text.push_str(&pipeline(seconds)?);
-
-    text.push_str(GATEWAY);
-    text.push_str(&gateways(seconds)?);
+    let seconds = if quick { 3 } else { 12 };
     let path = root().join("docs/BENCHMARKS.md");
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    let mut text = String::from(HEAD);
+    for section in &SECTIONS {
+        if named.is_empty() || named.contains(&section.name) {
+            text.push_str(section.text);
+            text.push_str(&machine::describe(section.name));
+            if quick {
+                text.push_str(QUICK);
+            }
+            text.push_str(&(section.measure)(seconds)?);
+            text.push('\n');
+        } else {
+            text.push_str(standing(&before, section.text));
+        }
+    }
+    let text = format!("{}\n", text.trim_end());
     fs::write(&path, &text).map_err(|error| format!("docs/BENCHMARKS.md: {error}"))?;
     println!("\n{text}");
     Ok(())
 }
 
+/// What the document has of a section that is not measured now.
+fn standing<'b>(before: &'b str, text: &str) -> &'b str {
+    let heading = text.lines().find(|line| line.starts_with("## ")).unwrap_or_default();
+    let Some(from) = before.find(heading) else { return "" };
+    let rest = &before[from..];
+    let end = rest[heading.len()..].find("\n## ").map_or(rest.len(), |at| heading.len() + at + 1);
+    &rest[..end]
+}
+
 /// The pipeline's own table.
 fn pipeline(seconds: u32) -> Result<String, String> {
     println!("\n== the pipeline, and the Node design that it replaces");
-    let program =
-        ["run", "--release", "-p", "cofferdam-benches", "--bin", "pipeline_vs_node", "--"];
-    let mut table = command("cargo", &program);
-    output(table.arg("--seconds").arg(seconds.to_string()))
+    table("pipeline_vs_node", &["--seconds", &seconds.to_string()])
+}
+
+/// What a program of `benches/` prints.
+fn table(bin: &str, args: &[&str]) -> Result<String, String> {
+    let program = ["run", "--release", "-p", "cofferdam-benches", "--bin", bin, "--"];
+    output(command("cargo", &program).args(args))
 }
 
 /// One line for each load, and what the loads say about the bars.
@@ -114,12 +145,15 @@ fn verdicts(fastest: &Outcome, half: &Outcome, all: &[Option<Outcome>], text: &m
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; do not edit. Everything was measured in one run on one machine, the
-peer included, so compare ratios and expect other absolute figures elsewhere.
+Written by `cargo xtask bench`; do not edit. Each section was measured in one run on one machine,
+peers included, so compare ratios and expect other absolute figures elsewhere.
 
 ";
 
-const PIPELINE: &str = "
+const QUICK: &str =
+    "**A quick run: figures of a few seconds each, good for a first look only.**\n\n";
+
+const PIPELINE: &str = "\
 ## One tenant's pipeline, and the design that it replaces
 
 Ten thousand generated contact-centre events of 1.6 KB on average go round and round through the
@@ -135,7 +169,7 @@ The figure is events per second of CPU time, all threads of the process counted.
 
 ";
 
-const GATEWAY: &str = "
+const GATEWAY: &str = "\
 ## The reference gateway
 
 `examples/gateway` with 40 tenants of very different sizes (Zipf's law), a WebSocket each upstream

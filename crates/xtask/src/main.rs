@@ -15,7 +15,8 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask test [STEP...]   run every check, or only the named steps
-cargo xtask bench [--quick]  measure, and write the tables of docs/BENCHMARKS.md
+cargo xtask bench [--quick] [SECTION...]
+                             measure, and write the tables of docs/BENCHMARKS.md
 cargo xtask steps            list the steps of `test`
 ";
 

@@ -4,8 +4,8 @@ use std::{fmt::Write as _, fs};
 
 use crate::tools::{command, output};
 
-/// A short list: machine, kernel, date, tools.
-pub(crate) fn describe() -> String {
+/// A short list for a section of this name: command, machine, kernel, date, tools.
+pub(crate) fn describe(section: &str) -> String {
     let said = |program: &str, args: &[&str]| {
         output(&mut command(program, args))
             .map_or_else(|_| "none".to_owned(), |s| s.trim().to_owned())
@@ -18,7 +18,7 @@ pub(crate) fn describe() -> String {
         .and_then(|total| total.split_whitespace().next()?.parse::<u64>().ok())
         .unwrap_or(0);
     let lines = [
-        ("Command", "`cargo xtask bench`".to_owned()),
+        ("Command", format!("`cargo xtask bench {section}`")),
         ("Machine", format!("{model}, {cores} cores, {:.0} GiB", kib as f64 / f64::from(1 << 20))),
         ("Kernel", said("uname", &["-sr"])),
         ("Date", said("date", &["-u", "+%F"])),
@@ -32,6 +32,7 @@ pub(crate) fn describe() -> String {
         // Writing to a `String` does not fail.
         let _ = writeln!(text, "| {what} | {value} |");
     }
+    text.push('\n');
     text
 }
 
