@@ -24,7 +24,7 @@ use cofferdam::{
 };
 use cofferdam_tokio::{
     Clock, UpgradeError, accept_upgrade,
-    sessions::{SessionRegistry, close_frame},
+    sessions::{SessionRegistry, close_session},
 };
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -104,7 +104,7 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
     // Before anything else is done for it: what was revoked since the check ends it here.
     let mut live = match door.live.open(context.clone()) {
         Ok(live) => live,
-        Err(why) => return goodbye(&mut socket, close_frame(why)).await,
+        Err(why) => return close_session(&mut socket, why).await,
     };
     let lane = address.query().and_then(queue_name).unwrap_or_default();
     let Some(attached) = attach(&door, connection, lane, &context).await else {
@@ -115,14 +115,18 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
     let commands = attached.commands.clone();
     let mut phase = door.phase.clone();
     let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-    let said = tokio::select! {
-        // A session never outlives its token, nor a revocation, whatever it is waiting for.
-        why = live.ended() => close_frame(why),
-        () = closing(&mut phase) => normal,
-        () = serve_one(&mut socket, &door, &context, attached) => normal,
+    let ended = tokio::select! {
+        // Looked at first each time: a session that is over is sent nothing more.
+        biased;
+        why = live.ended() => Some(why),
+        () = closing(&mut phase) => None,
+        () = serve_one(&mut socket, &door, &context, attached) => None,
     };
     let _ = commands.send(Command::Detach { consumer }).await;
-    goodbye(&mut socket, said).await;
+    match ended {
+        Some(why) => close_session(&mut socket, why).await,
+        None => goodbye(&mut socket, normal).await,
+    }
 }
 
 /// A peer that does not read is not waited for.

@@ -248,6 +248,10 @@ mod tests {
         store(&cache, "initech", 0..1);
         assert_eq!(held(&cache, "flood", 0..1_000), 3);
         assert_eq!(held(&cache, "initech", 0..1), 1);
+        // Its second one takes the place of its first.
+        store(&cache, "initech", 1..2);
+        assert_eq!(held(&cache, "flood", 0..1_000), 3);
+        assert_eq!((held(&cache, "initech", 0..1), held(&cache, "initech", 1..2)), (0, 1));
     }
 
     #[test]

@@ -1,13 +1,21 @@
 //! The guard of one session: it says when the socket must close, and lets go when dropped.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use cofferdam_auth::session::Why;
 use cofferdam_core::{Scoped, TenantContext, TenantId};
-use tokio::sync::oneshot;
-use tokio_tungstenite::tungstenite::{
-    Utf8Bytes,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+use futures_util::StreamExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Utf8Bytes,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 
 use super::shared::Shared;
@@ -102,6 +110,29 @@ impl fmt::Debug for SessionGuard {
             .field("context", &self.context)
             .field("over", &self.over)
             .finish_non_exhaustive()
+    }
+}
+
+/// How long the peers that have been told may wait for the others to be told.
+const ALL_ARE_TOLD: Duration = Duration::from_millis(200);
+/// How long a peer may take for our goodbye, and then for its own.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Closes the socket of a session that ended: sends the close frame at once, and waits for the peer's
+/// answer, a second at most.
+///
+/// The answer is not looked at for a fifth of a second. When thousands of sessions end together, the
+/// goodbyes of those who were told first must not stand before those who are still to be told.
+pub async fn close_session<S>(socket: &mut WebSocketStream<S>, why: Why)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // A peer that does not read is not waited for. A timer is set for those only.
+    let told = timeout(GOODBYE, socket.close(Some(close_frame(why)))).await;
+    if matches!(told, Ok(Ok(()))) {
+        sleep(ALL_ARE_TOLD).await;
+        let answer = async { while let Some(Ok(_)) = socket.next().await {} };
+        let _ = timeout(GOODBYE, answer).await;
     }
 }
 

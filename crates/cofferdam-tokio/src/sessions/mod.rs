@@ -27,5 +27,5 @@ mod registry;
 mod shared;
 
 pub use driver::SessionDriver;
-pub use guard::{SessionGuard, close_frame};
+pub use guard::{SessionGuard, close_frame, close_session};
 pub use registry::{RevokeError, SessionRegistry};

@@ -19,7 +19,9 @@ use cofferdam_core::{
 };
 use cofferdam_tokio::{
     Clock,
-    sessions::{RevokeError, SessionDriver, SessionGuard, SessionRegistry, close_frame},
+    sessions::{
+        RevokeError, SessionDriver, SessionGuard, SessionRegistry, close_frame, close_session,
+    },
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -362,4 +364,30 @@ async fn a_node_whose_feed_falls_silent_ends_its_sessions() {
     assert_eq!(foreign.err(), Some(Reason::Revoked), "at home it is");
     assert_eq!(timeout(SOON, guard.ended()).await, Ok(Why::FeedSilent));
     assert_eq!(close_frame(Why::FeedSilent).code, 1013.into());
+}
+
+/// The peer sees the code at once, and one that does not read holds nobody up for ever.
+#[tokio::test]
+async fn a_session_that_ended_is_closed_with_its_code() {
+    use futures_util::StreamExt;
+    use tokio_tungstenite::{
+        WebSocketStream,
+        tungstenite::{Message, protocol::Role},
+    };
+    for reads in [true, false] {
+        let (peer, ours) = tokio::io::duplex(if reads { 1_024 } else { 4 });
+        let mut ours = WebSocketStream::from_raw_socket(ours, Role::Server, None).await;
+        let mut peer = WebSocketStream::from_raw_socket(peer, Role::Client, None).await;
+        let closing = timeout(SOON, close_session(&mut ours, Why::Revoked));
+        let (closed, ()) = tokio::join!(closing, async {
+            if reads {
+                let Some(Ok(Message::Close(Some(frame)))) = peer.next().await else {
+                    panic!("not a close frame");
+                };
+                assert_eq!((frame.code, frame.reason.as_str()), (4403.into(), "session ended"));
+                assert!(peer.next().await.is_none(), "the answer is sent, and that is all");
+            }
+        });
+        assert_eq!(closed, Ok(()));
+    }
 }
