@@ -130,14 +130,23 @@ fn optional(claims: &Object<'_>, name: &str) -> Result<Option<String>, Reason> {
     }
 }
 
+/// The most elements of a list. Each costs some tens of bytes for as long as the session lives,
+/// however short it is: thousands of them in 8 KiB of token would be a good part of a megabyte.
+const MAX_LIST: usize = 128;
+
+fn bounded(texts: impl Iterator<Item = Result<String, Reason>>) -> Result<Vec<String>, Reason> {
+    let list = texts.take(MAX_LIST + 1).collect::<Result<Vec<_>, _>>()?;
+    if list.len() > MAX_LIST { Err(Reason::ClaimMissing) } else { Ok(list) }
+}
+
 /// An array of strings; empty if the claim is absent.
 fn texts(claims: &Object<'_>, name: &str) -> Result<Vec<String>, Reason> {
     match claims.get(name) {
         None => Ok(Vec::new()),
-        Some(Value::Array(elements)) => elements
-            .iter()
-            .map(|element| element.as_text().map(str::to_owned).ok_or(Reason::ClaimMissing))
-            .collect(),
+        Some(Value::Array(elements)) => {
+            let text = |value: &Value<'_>| value.as_text().map(str::to_owned);
+            bounded(elements.iter().map(|element| text(element).ok_or(Reason::ClaimMissing)))
+        }
         Some(_) => Err(Reason::ClaimMissing),
     }
 }
@@ -147,7 +156,8 @@ fn texts(claims: &Object<'_>, name: &str) -> Result<Vec<String>, Reason> {
 fn scopes(claims: &Object<'_>, name: &str) -> Result<Vec<String>, Reason> {
     match claims.get(name) {
         Some(Value::Text(list)) => {
-            Ok(list.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+            let scopes = list.split(' ').filter(|scope| !scope.is_empty());
+            bounded(scopes.map(|scope| Ok(scope.to_owned())))
         }
         _ => texts(claims, name),
     }
@@ -162,6 +172,31 @@ mod tests {
         scopes(&json::read(text.as_bytes()).unwrap(), "scope")
     }
 
+    /// K6, A10: to the second.
+    #[test]
+    fn times_are_good_up_to_their_bounds() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let leeway = Duration::from_secs(30);
+        let longest_lifetime = Duration::from_secs(900);
+        let issuer = IssuerConfig {
+            leeway,
+            longest_lifetime,
+            ..IssuerConfig::new("https://id.example.com", tenant, "events")
+        };
+        let times = |iat: i64, exp: i64| {
+            let text = format!(r#"{{"iat":{iat},"exp":{exp}}}"#);
+            let now = Now::from_millis(0, 1_000_000);
+            check_times(&json::read(text.as_bytes()).unwrap(), &issuer, now).map(drop)
+        };
+        assert_eq!(times(1_000, 1_930), Ok(()));
+        assert_eq!(times(1_000, 1_931), Err(Reason::TokenExpired));
+        assert_eq!(times(1_030, 1_100), Ok(()));
+        assert_eq!(times(1_031, 1_100), Err(Reason::TokenNotYetValid));
+        assert_eq!(times(999, 1_001), Ok(()));
+        assert_eq!(times(999, 1_000), Err(Reason::TokenExpired));
+        assert_eq!(times(1_010, 1_010), Err(Reason::TokenExpired));
+    }
+
     /// A13.
     #[test]
     fn scopes_are_split_at_spaces_and_at_nothing_else() {
@@ -170,6 +205,9 @@ mod tests {
         assert_eq!(list(r#"{"scope":["a b","c"]}"#), ["a b", "c"]);
         assert_eq!(list(r#"{"scope":"a\tb\u00a0c\nd,e"}"#), ["a\tb\u{a0}c\nd,e"]);
         assert!(list(r#"{"scope":""}"#).is_empty() && list("{}").is_empty());
+        let many = |count| format!(r#"{{"scope":"{}"}}"#, "a ".repeat(count));
+        assert_eq!(list(&many(MAX_LIST)).len(), MAX_LIST);
+        assert_eq!(scopes_of(&many(MAX_LIST + 1)), Err(Reason::ClaimMissing));
         for wrong in [r#"{"scope":1}"#, r#"{"scope":["a",1]}"#, r#"{"scope":{}}"#] {
             assert_eq!(scopes_of(wrong), Err(Reason::ClaimMissing), "{wrong}");
         }
