@@ -14,6 +14,7 @@
     reason = "a benchmark reads clocks and writes files"
 )]
 
+pub mod checks;
 pub mod events;
 mod measure;
 mod rig;

@@ -44,7 +44,10 @@ use crate::{IssuerConfig, key::Key};
 
 /// Entries of one set.
 const WAYS: usize = 8;
-/// The most sets: a million tokens and about 100 MB.
+/// The longest token that is remembered: with the bound on its lists, an entry takes some 12 KiB at
+/// the very most.
+const LONGEST: usize = 2 * 1024;
+/// The most sets: a million tokens.
 const MAX_SETS: usize = 1 << 17;
 
 /// Remembers tokens that were checked; see [`Verifier::with_cache`](crate::Verifier::with_cache).
@@ -82,8 +85,9 @@ struct Set([Option<Entry>; WAYS]);
 impl TokenCache {
     /// Room for about `tokens` tokens, between 8 and a million, rounded up to a power of two.
     ///
-    /// An entry takes about 100 bytes, and its context what the claims are long. The secret must be
-    /// random, and the process's own.
+    /// An entry takes about 100 bytes, and its context what the claims are long: half a kilobyte for
+    /// most tokens, and 12 KiB for the most that 2 KiB of token can hold. Longer tokens are not
+    /// remembered. The secret must be random, and the process's own.
     #[must_use]
     pub fn new(secret: &[u8; 32], tokens: usize) -> Self {
         let sets = tokens.div_ceil(WAYS).clamp(1, MAX_SETS).next_power_of_two();
@@ -101,6 +105,11 @@ impl TokenCache {
 
     pub(crate) fn count_hit(&self) {
         self.hits.fetch_add(1, Relaxed);
+    }
+
+    /// Whether a token is remembered at all.
+    pub(crate) const fn takes(token: &str) -> bool {
+        token.len() <= LONGEST
     }
 
     pub(crate) fn tag(&self, token: &str) -> Tag {

@@ -15,7 +15,7 @@
 use std::fmt;
 
 use aws_lc_rs::{
-    rsa,
+    digest, rsa,
     signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -31,7 +31,11 @@ pub(crate) struct Key {
     public: ParsedPublicKey,
     /// Of an RSA key.
     modulus: Option<Box<[u8]>>,
+    print: KeyPrint,
 }
+
+/// The first half of a SHA-256 over a key's algorithm and the key: which key an id stands for.
+pub type KeyPrint = [u8; 16];
 
 /// The key is one that we would use, and is not sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +55,8 @@ impl Key {
         }?;
         let is_rsa = jwk.text("kty") == Some("RSA");
         let modulus = is_rsa.then(|| bytes(jwk, "n")).transpose()?.map(Vec::into_boxed_slice);
-        Ok(Some(Self { algorithm, public, modulus }))
+        let print = print_of(algorithm, public.as_ref());
+        Ok(Some(Self { algorithm, public, modulus, print }))
     }
 
     /// The one algorithm that the key is for.
@@ -62,6 +67,10 @@ impl Key {
     /// Whether both are the same public key for the same algorithm.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm && self.public.as_ref() == other.public.as_ref()
+    }
+
+    pub(crate) const fn print(&self) -> KeyPrint {
+        self.print
     }
 
     /// Whether `signature` is this key's over `message`.
@@ -81,6 +90,14 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
+}
+
+fn print_of(algorithm: Algorithm, key: &[u8]) -> KeyPrint {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(algorithm.name().as_bytes());
+    digest.update(&[0]);
+    digest.update(key);
+    digest.finish().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// What `use` and `key_ops` say, where they stand. Where both stand, both must agree.

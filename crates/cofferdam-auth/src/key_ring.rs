@@ -98,6 +98,13 @@ impl KeyRing {
         self.change(|table| table.with_revoked(tenant, what, now))
     }
 
+    /// The same where nobody can be told that the tenant's list is full, as what another node has
+    /// revoked: then all of the tenant's tokens are refused that were issued so far, and for a key
+    /// all that will ever be.
+    pub fn revoke_at_least(&self, tenant: &TenantId, what: Revoked<'_>, now: Now) {
+        self.current.rcu(|table| Verifier::clone(table).with_revoked_at_least(tenant, what, now));
+    }
+
     /// Compare and swap: tries `change` on the current table until nobody was faster.
     fn change<E>(&self, change: impl Fn(Verifier) -> Result<Verifier, E>) -> Result<(), E> {
         let mut current = self.current.load();

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     json::{self, Object, Value},
     jws::is_key_id,
-    key::Key,
+    key::{Key, KeyPrint},
 };
 
 /// The largest set in bytes.
@@ -64,6 +64,12 @@ impl KeySet {
     /// The ids of the keys, in order.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(AsRef::as_ref)
+    }
+
+    /// What a session is held against: the id of each key and its digest.
+    #[must_use]
+    pub fn prints(&self) -> Vec<(Box<str>, KeyPrint)> {
+        self.keys.iter().map(|(id, key)| (id.clone(), key.print())).collect()
     }
 
     /// The ids whose keys `newer` does not have, or has another key for.

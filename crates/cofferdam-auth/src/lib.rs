@@ -98,6 +98,7 @@ pub use algorithm::Algorithm;
 pub use cache::TokenCache;
 pub use failure::AuthFailure;
 pub use issuer::{ClaimNames, InvalidIssuer, IssuerConfig};
+pub use key::KeyPrint;
 pub use key_ring::KeyRing;
 pub use key_set::{InvalidKeySet, KeySet};
 pub use revocations::{RevocationsFull, Revoked};

@@ -95,7 +95,15 @@ impl Revocations {
         what: Revoked<'_>,
         now: Now,
     ) -> Result<(), RevocationsFull> {
-        Arc::make_mut(self.tenants.entry(tenant.clone()).or_default()).revoke(what, now)
+        self.list(tenant).revoke(what, now)
+    }
+
+    pub(crate) fn revoke_at_least(&mut self, tenant: &TenantId, what: Revoked<'_>, now: Now) {
+        self.list(tenant).revoke_at_least(what, now);
+    }
+
+    fn list(&mut self, tenant: &TenantId) -> &mut List {
+        Arc::make_mut(self.tenants.entry(tenant.clone()).or_default())
     }
 
     pub(crate) fn revokes(&self, tenant: &TenantId, marks: Marks<'_>) -> bool {
@@ -111,11 +119,12 @@ impl List {
             self.everything = Some(later(self.everything, now));
             return Ok(());
         }
-        if self.len() >= MAX_ENTRIES {
+        // What is there already needs no room: a notice that comes twice must not fill a list.
+        if self.len() >= MAX_ENTRIES && !self.has(what) {
             self.forget(now);
-        }
-        if self.len() >= MAX_ENTRIES {
-            return Err(RevocationsFull);
+            if self.len() >= MAX_ENTRIES {
+                return Err(RevocationsFull);
+            }
         }
         let (entries, name) = match what {
             Revoked::Token(id) => (&mut self.tokens, id),
@@ -157,6 +166,16 @@ impl List {
             || before(self.subjects.get(marks.subject))
             || before(self.clients.get(marks.client))
             || before(self.everything.as_ref())
+    }
+
+    fn has(&self, what: Revoked<'_>) -> bool {
+        match what {
+            Revoked::Token(id) => self.tokens.contains_key(id),
+            Revoked::Subject(id) => self.subjects.contains_key(id),
+            Revoked::Client(id) => self.clients.contains_key(id),
+            Revoked::Key(id) => self.keys.contains(id),
+            Revoked::Everything => self.everything.is_some(),
+        }
     }
 
     fn len(&self) -> usize {
@@ -262,6 +281,7 @@ mod tests {
             client: "c",
             issued_at_ms,
         };
+        assert!(list.revoke_at_least(Revoked::Key("7"), now), "it is there already");
         assert!(!list.revokes(marks(0)));
         assert!(!list.revoke_at_least(Revoked::Token("t"), now));
         assert!(list.revokes(marks(35_000)) && !list.revokes(marks(35_001)));

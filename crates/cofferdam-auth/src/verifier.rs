@@ -15,13 +15,13 @@ use cofferdam_core::{
 };
 
 use crate::{
-    AuthFailure, InvalidIssuer, InvalidKeySet, IssuerConfig, KeySet, RevocationsFull, Revoked,
-    Route, TokenCache,
+    AuthFailure, InvalidIssuer, InvalidKeySet, IssuerConfig, KeyPrint, KeySet, RevocationsFull,
+    Revoked, Route, TokenCache,
     cache::{Checked, Tag},
     claims::{Claims, millis},
     decoy::Decoys,
     json::{self, Object},
-    jws::{Compact, MAX_TOKEN},
+    jws::Compact,
     key::Key,
     revocations::{Marks, Revocations},
 };
@@ -95,8 +95,7 @@ impl Verifier {
         binding: Binding,
     ) -> Result<TenantContext, AuthFailure> {
         let place = Place { route, origin };
-        // What is longer than any token is not worth a tag.
-        let cache = self.cache.as_ref().filter(|_| token.len() <= MAX_TOKEN);
+        let cache = self.cache.as_ref().filter(|_| TokenCache::takes(token));
         let tagged = cache.map(|cache| (cache, cache.tag(token)));
         if let Some((cache, tag)) = &tagged
             && let Some((entry, context)) = self.recall(cache, tag, binding)
@@ -175,7 +174,8 @@ impl Verifier {
         let claims = Claims::check(claims, &entry.issuer, binding.now)?;
         let valid_from_ms = claims.valid_from_ms;
         #[expect(clippy::disallowed_methods, reason = "the credential check that the ban is for")]
-        let context = self.authority.mint(parts(&entry.issuer, token, claims, binding));
+        let context =
+            self.authority.mint(parts(&entry.issuer, token, claims, binding, key.print()));
         if self.revocations.revokes(context.tenant(), Marks::from(&context)) {
             return Err(Reason::Revoked);
         }
@@ -235,6 +235,12 @@ impl Verifier {
         Ok(self)
     }
 
+    /// Whose issuer this is, if it is registered.
+    #[must_use]
+    pub fn tenant_of(&self, issuer: &str) -> Option<&TenantId> {
+        self.issuers.get(issuer).map(|entry| &entry.issuer.tenant)
+    }
+
     /// This table with `what` of `tenant` revoked.
     ///
     /// # Errors
@@ -248,6 +254,17 @@ impl Verifier {
     ) -> Result<Self, RevocationsFull> {
         Arc::make_mut(&mut self.revocations).revoke(tenant, what, now)?;
         Ok(self)
+    }
+
+    /// The same where nobody can be told that the list is full.
+    pub(crate) fn with_revoked_at_least(
+        mut self,
+        tenant: &TenantId,
+        what: Revoked<'_>,
+        now: Now,
+    ) -> Self {
+        Arc::make_mut(&mut self.revocations).revoke_at_least(tenant, what, now);
+        self
     }
 }
 
@@ -307,6 +324,7 @@ fn parts(
     token: &Compact<'_>,
     claims: Claims,
     binding: Binding,
+    key_print: KeyPrint,
 ) -> ContextParts {
     ContextParts {
         tenant: issuer.tenant.clone(),
@@ -324,6 +342,7 @@ fn parts(
         epoch: binding.epoch,
         expires_at_ms: claims.expires_at_ms,
         key_id: token.header().key_id.clone(),
+        key_print,
     }
 }
 

@@ -44,6 +44,8 @@ pub struct ContextParts {
     pub expires_at_ms: i64,
     /// The key that the credential was signed with.
     pub key_id: String,
+    /// A digest of that key. An issuer may give the id to another key.
+    pub key_print: [u8; 16],
 }
 
 impl ContextParts {
@@ -66,6 +68,7 @@ impl ContextParts {
             issued_at_ms: i64::MIN,
             expires_at_ms: i64::MIN,
             key_id: String::new(),
+            key_print: [0; 16],
         }
     }
 }
@@ -204,6 +207,13 @@ impl TenantContext {
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.parts.key_id
+    }
+
+    /// A digest of the key that the credential was signed with: the same id and another digest is
+    /// another key.
+    #[must_use]
+    pub fn key_print(&self) -> [u8; 16] {
+        self.parts.key_print
     }
 
     pub(crate) const fn stamp(&self) -> Stamp {

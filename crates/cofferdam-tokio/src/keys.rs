@@ -57,10 +57,18 @@ pub enum KeyEvent {
         tenant: TenantId,
         /// The issuer.
         issuer: String,
-        /// The keys whose sessions may go on: all of them but what is withdrawn.
-        key_ids: Vec<Box<str>>,
-        /// The keys that were there before and are not, or are another one.
+        /// All of them.
+        keys: KeySet,
+        /// The ids that were there before and are not, or are another key's now.
         withdrawn: Vec<Box<str>>,
+    },
+    /// An issuer is no longer registered: tell
+    /// [`SessionRegistry::issuer_removed`](crate::sessions::SessionRegistry::issuer_removed).
+    Removed {
+        /// Whose issuer it was.
+        tenant: TenantId,
+        /// The issuer.
+        issuer: String,
     },
     /// An operator should know.
     Alarm {
@@ -99,8 +107,11 @@ pub struct KeyKeeper {
     waiters: Arc<AtomicU64>,
 }
 
+/// Hears whether the keys of an issuer that was registered are there.
+type Registered = oneshot::Sender<Result<bool, RegisterError>>;
+
 enum Ask {
-    Register { issuer: String, tenant: TenantId, address: String, landed: oneshot::Sender<bool> },
+    Register { issuer: Box<IssuerConfig>, address: String, landed: Registered },
     Remove { issuer: String },
     Unknown { issuer: String, key_id: String, waiter: Waiter, answer: oneshot::Sender<bool> },
 }
@@ -154,18 +165,15 @@ impl KeyKeeper {
         address: &str,
     ) -> Result<bool, RegisterError> {
         self.client.check(address)?;
-        self.ring.register(issuer)?;
-        let (name, tenant) = (issuer.issuer.clone(), issuer.tenant.clone());
         let (landed, landing) = oneshot::channel();
-        let ask = Ask::Register { issuer: name, tenant, address: address.to_owned(), landed };
-        if self.asks.send(ask).await.is_err() {
-            self.ring.remove(&issuer.issuer);
-            return Err(RegisterError::NotKept);
-        }
-        landing.await.map_err(|_| RegisterError::NotKept)
+        let issuer = Box::new(issuer.clone());
+        let ask = Ask::Register { issuer, address: address.to_owned(), landed };
+        self.asks.send(ask).await.map_err(|_| RegisterError::NotKept)?;
+        landing.await.map_err(|_| RegisterError::NotKept)?
     }
 
-    /// Removes an issuer: its tokens are refused from now on, and its keys no longer fetched.
+    /// Removes an issuer: its tokens are refused from now on, and its keys no longer fetched. It may
+    /// be registered again, also for another tenant, once this has returned.
     pub async fn remove(&self, issuer: &str) {
         self.ring.remove(issuer);
         // A task that has ended fetches nothing either.
@@ -200,11 +208,12 @@ impl KeyKeeper {
     /// For checks that are not [`verify`](Self::verify), such as the upgrade's: check, wait here if
     /// the failure's reason is [`Reason::UnknownKey`] or [`Reason::UnknownIssuer`], and check again.
     pub async fn wait_for_key(&self, token: &str, failure: &AuthFailure) {
-        let Ok(_held) = self.patient.try_acquire() else { return };
         let deadline = Instant::now() + PATIENCE;
+        // An issuer's waiters have a bound of their own, so that strangers take nobody's place.
         if failure.reason() == Reason::UnknownKey && self.ask(token, deadline).await == Some(true) {
             return;
         }
+        let Ok(_held) = self.patient.try_acquire() else { return };
         // X01: whoever is refused has waited as long as everybody else.
         time::sleep_until(deadline).await;
     }
@@ -236,10 +245,10 @@ struct Keeping<F> {
     client: JwksClient,
     clock: Clock,
     machine: Refresher,
-    /// Where each issuer's keys are, by its registration.
-    addresses: BTreeMap<String, Arc<str>>,
+    /// Whose each issuer is and where its keys are, by its registration.
+    addresses: BTreeMap<String, (TenantId, Arc<str>)>,
     /// Who waits for an issuer's first answer.
-    registering: BTreeMap<String, oneshot::Sender<bool>>,
+    registering: BTreeMap<String, (Flight, Registered)>,
     waiting: BTreeMap<Waiter, oneshot::Sender<bool>>,
     landed: mpsc::Sender<(String, Flight, Answer)>,
     on_event: F,
@@ -257,21 +266,21 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
             tokio::select! {
                 ask = asks.recv() => {
                     let Some(ask) = ask else { return };
-                    let input = self.input(ask);
-                    self.machine.handle_input(input, self.clock.now(), &mut effects);
+                    self.take(ask, &mut effects);
                 }
                 landing = landings.recv() => {
                     // `self` holds a sender, so there is always another one.
                     let Some((issuer, flight, answer)) = landing else { return };
-                    let registering = self.registering.remove(&issuer);
+                    let is_first = self.registering.get(&issuer).is_some_and(|(own, _)| *own == flight);
+                    let registering = if is_first { self.registering.remove(&issuer) } else { None };
                     let input = Input::Fetched { issuer, flight, answer };
                     self.machine.handle_input(input, self.clock.now(), &mut effects);
-                    if let Some(waiting) = registering {
+                    if let Some((_, waiting)) = registering {
                         let is_set = |effect: &Effect| matches!(effect, Effect::Install { .. });
                         let is_there = effects.iter().any(is_set);
                         effects.drain(..).for_each(|effect| self.carry_out(effect));
                         // Whoever registered may not wait any more.
-                        let _ = waiting.send(is_there);
+                        let _ = waiting.send(Ok(is_there));
                     }
                 }
                 () = sleep_until(&self.clock, due) => {
@@ -288,21 +297,40 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
         }
     }
 
-    fn input(&mut self, ask: Ask) -> Input {
+    fn take(&mut self, ask: Ask, effects: &mut Vec<Effect>) {
+        let now = self.clock.now();
         match ask {
-            Ask::Register { issuer, tenant, address, landed } => {
-                self.registering.insert(issuer.clone(), landed);
-                self.addresses.insert(issuer.clone(), address.into());
-                Input::Register { issuer, tenant }
+            Ask::Register { issuer, address, landed } => {
+                // Here and not by the caller: ring, machine and address are always of one
+                // registration, whoever else registers or removes meanwhile.
+                if let Err(error) = self.ring.register(&issuer) {
+                    // Whoever registered may not wait any more.
+                    let _ = landed.send(Err(error.into()));
+                    return;
+                }
+                let (tenant, issuer) = (issuer.tenant, issuer.issuer);
+                self.addresses.insert(issuer.clone(), (tenant.clone(), address.into()));
+                let name = issuer.clone();
+                self.machine.handle_input(Input::Register { issuer, tenant }, now, effects);
+                if let Some(Effect::Fetch { flight, .. }) = effects.last() {
+                    self.registering.insert(name, (*flight, landed));
+                }
             }
             Ask::Remove { issuer } => {
-                self.addresses.remove(&issuer);
+                self.ring.remove(&issuer);
                 self.registering.remove(&issuer);
-                Input::Remove { issuer }
+                if let Some((tenant, _)) = self.addresses.remove(&issuer) {
+                    (self.on_event)(KeyEvent::Removed { tenant, issuer: issuer.clone() });
+                }
+                self.machine.handle_input(Input::Remove { issuer }, now, effects);
             }
             Ask::Unknown { issuer, key_id, waiter, answer } => {
                 self.waiting.insert(waiter, answer);
-                Input::UnknownKey { issuer, key_id, waiter }
+                self.machine.handle_input(
+                    Input::UnknownKey { issuer, key_id, waiter },
+                    now,
+                    effects,
+                );
             }
         }
     }
@@ -313,7 +341,7 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
                 self.fetch(issuer, flight, validator);
             }
             Effect::Install { tenant, issuer, keys, withdrawn } => {
-                self.install(tenant, issuer, &keys, withdrawn);
+                self.install(tenant, issuer, keys, withdrawn);
             }
             Effect::Resume { waiter, found, .. } => {
                 if let Some(answer) = self.waiting.remove(&waiter) {
@@ -333,20 +361,11 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
     }
 
     /// Sessions first: one that opens in between is held against what is published.
-    fn install(&self, tenant: TenantId, issuer: String, keys: &KeySet, withdrawn: Vec<Box<str>>) {
-        let all: Vec<Box<str>> = keys.key_ids().map(Into::into).collect();
-        let stay: Vec<_> = all.iter().filter(|id| !withdrawn.contains(id)).cloned().collect();
-        let is_reused = stay.len() < all.len();
-        let published = |key_ids, withdrawn| {
-            let (tenant, issuer) = (tenant.clone(), issuer.clone());
-            (self.on_event)(KeyEvent::Published { tenant, issuer, key_ids, withdrawn });
-        };
-        published(stay, withdrawn);
+    fn install(&self, tenant: TenantId, issuer: String, keys: KeySet, withdrawn: Vec<Box<str>>) {
+        let (name, set) = (issuer.clone(), keys.clone());
+        (self.on_event)(KeyEvent::Published { tenant, issuer, keys, withdrawn });
         // An issuer that was removed meanwhile has no keys to replace.
-        let _ = self.ring.install_keys(&issuer, keys, self.clock.now());
-        if is_reused {
-            published(all, Vec::new());
-        }
+        let _ = self.ring.install_keys(&name, &set, self.clock.now());
     }
 
     /// There will be no fetch: an issuer without keys is not to look as if it waited for them.
@@ -357,7 +376,7 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
     }
 
     fn fetch(&self, issuer: String, flight: Flight, validator: Option<String>) {
-        let Some(address) = self.addresses.get(&issuer).cloned() else { return };
+        let Some((_, address)) = self.addresses.get(&issuer).cloned() else { return };
         let (client, landed) = (self.client.clone(), self.landed.clone());
         tokio::spawn(async move {
             let answer = client.fetch(&address, validator.as_deref()).await;

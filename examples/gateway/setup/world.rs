@@ -58,7 +58,6 @@ pub(super) async fn trust(
     let ring = Arc::new(KeyRing::new(verifier));
     let (sessions, driver) =
         SessionRegistry::start(Arc::clone(&ring), shared.clock, Limits::default());
-    tokio::spawn(driver.run());
     let ending = sessions.clone();
     let on_event = move |event| report(&ending, event);
     let (keeper, task) = KeyKeeper::start(Arc::clone(&ring), client, shared.clock, on_event);
@@ -73,7 +72,7 @@ pub(super) async fn trust(
     }
     // The task ends with the last clone of its keeper, and the gateway runs until its end.
     tokio::spawn(async move {
-        let _kept = keeper;
+        let _kept = (keeper, driver);
         let _ended = task.await;
     });
     Ok((Arc::new(issuer), ring, sessions))
@@ -86,12 +85,13 @@ const REMEMBERED: usize = 16_384;
 /// should hear of the rest.
 fn report(sessions: &SessionRegistry, event: KeyEvent) {
     match event {
-        KeyEvent::Published { tenant, issuer, key_ids, withdrawn } => {
+        KeyEvent::Published { tenant, issuer, keys, withdrawn } => {
             if !withdrawn.is_empty() {
                 eprintln!("gateway: {tenant} withdrew {} keys", withdrawn.len());
             }
-            sessions.keys_changed(&tenant, &issuer, key_ids);
+            sessions.keys_changed(&tenant, &issuer, &keys);
         }
+        KeyEvent::Removed { tenant, issuer } => sessions.issuer_removed(&tenant, &issuer),
         KeyEvent::Alarm { tenant, alarm, .. } => {
             eprintln!("gateway: the keys of {tenant}: {alarm:?}");
         }

@@ -9,7 +9,7 @@ use cofferdam::{
 use cofferdam_benches::tokens::Mint;
 use cofferdam_tokio::{
     Clock, accept_upgrade,
-    sessions::{SessionRegistry, close_session},
+    sessions::{SessionDriver, SessionRegistry, close_session},
 };
 use futures_util::StreamExt;
 use tokio::{
@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) registry: SessionRegistry,
     pub(crate) tenants: Vec<TenantId>,
     clients: Lines<BufReader<ChildStdout>>,
+    _driver: SessionDriver,
     /// Dropped, they end accepting, every session and every client.
     _tasks: JoinSet<()>,
     _process: Child,
@@ -45,7 +46,6 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(driver.run());
         tasks.spawn(serve(listener, keys, clock, registry.clone()));
 
         let mut process = Command::new(std::env::current_exe()?)
@@ -75,7 +75,7 @@ impl Stage {
         };
         timeout(PATIENCE, registered).await.map_err(|_| "not all sessions were opened")?;
         let tenants = ids.iter().map(|id| TenantId::parse(id)).collect::<Result<_, _>>()?;
-        Ok(Self { registry, tenants, clients, _tasks: tasks, _process: process })
+        Ok(Self { registry, _driver: driver, tenants, clients, _tasks: tasks, _process: process })
     }
 
     /// The next close frame that a client saw: when, and its code.

@@ -27,6 +27,8 @@ pub(super) struct Issuer {
     good_at: Now,
     flight: Option<Flight>,
     flights: u64,
+    /// What the numbers of its fetches are counted from.
+    numbered_from: u64,
     /// When to fetch next; during a fetch, when to give it up.
     due: Now,
     failures: u32,
@@ -39,7 +41,7 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    pub(super) fn new(name: &str, tenant: TenantId, now: Now) -> Self {
+    pub(super) fn new(name: &str, tenant: TenantId, numbered_from: u64, now: Now) -> Self {
         Self {
             tenant,
             name: name.to_owned(),
@@ -48,6 +50,7 @@ impl Issuer {
             good_at: now,
             flight: None,
             flights: 0,
+            numbered_from,
             due: now,
             failures: 0,
             asked_at: None,
@@ -61,13 +64,18 @@ impl Issuer {
         self.due.monotonic_ns()
     }
 
+    /// The number of its last fetch.
+    pub(super) const fn last_number(&self) -> u64 {
+        self.numbered_from + self.flights
+    }
+
     /// Begins a fetch, unless there is one.
     pub(super) fn fetch(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.flight.is_some() {
             return;
         }
         self.flights += 1;
-        let flight = Flight(self.flights);
+        let flight = Flight(self.last_number());
         self.flight = Some(flight);
         self.due = now.after(GIVE_UP);
         effects.push(Effect::Fetch {

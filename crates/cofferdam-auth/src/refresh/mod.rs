@@ -53,7 +53,9 @@ pub const MAX_ISSUERS: usize = 16;
 /// The most who may wait for one issuer's answer.
 pub const MAX_WAITING: usize = 256;
 
-/// Numbers the fetches of one issuer; an answer to another one than the last is ignored.
+/// Numbers the fetches of one issuer; an answer to another one than the last is ignored. An issuer
+/// that is registered again gets none of the numbers that it had: what comes late from the address
+/// of an earlier registration is nobody's key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flight(pub u64);
 
@@ -201,13 +203,21 @@ pub struct Refresher {
     owned: BTreeMap<TenantId, usize>,
     /// When each issuer wants to be looked at next, on the monotonic clock.
     due: BTreeSet<(u64, Box<str>)>,
+    /// The highest number of a fetch for an issuer that is gone.
+    numbered: u64,
 }
 
 impl Refresher {
     /// A machine without issuers. The seed must be random: it spreads the fetches over time.
     #[must_use]
     pub const fn new(seed: [u8; 16]) -> Self {
-        Self { seed, issuers: BTreeMap::new(), owned: BTreeMap::new(), due: BTreeSet::new() }
+        Self {
+            seed,
+            issuers: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            due: BTreeSet::new(),
+            numbered: 0,
+        }
     }
 
     fn register(&mut self, name: String, tenant: TenantId, now: Now, effects: &mut Vec<Effect>) {
@@ -220,7 +230,7 @@ impl Refresher {
             return;
         }
         *own += 1;
-        let issuer = Issuer::new(&name, tenant, now);
+        let issuer = Issuer::new(&name, tenant, self.numbered, now);
         self.issuers.insert(name.clone().into(), issuer);
         self.with(&name, |issuer, _, effects| issuer.fetch(now, effects), effects);
     }
@@ -228,6 +238,7 @@ impl Refresher {
     fn remove(&mut self, name: &str, effects: &mut Vec<Effect>) {
         if let Some(issuer) = self.issuers.remove(name) {
             self.due.remove(&(issuer.due_ns(), name.into()));
+            self.numbered = self.numbered.max(issuer.last_number());
             if let Some(own) = self.owned.get_mut(&issuer.tenant) {
                 *own -= 1;
                 if *own == 0 {

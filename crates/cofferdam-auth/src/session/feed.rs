@@ -13,14 +13,17 @@ use super::Notice;
 ///
 /// * Every notice that was published without an error reaches every listener of every node at least
 ///   once. It may come late, twice and in any order; it may come to its publisher as well.
-/// * A listener that begins, or that lost its connection, first hears every notice that was
-///   published in the last 25 hours and that it may have missed (the longest lifetime of a token,
-///   and some), and only then a [`Notice::Heartbeat`]. A heartbeat says "you know all that we know".
+/// * A listener that begins, or that lost its connection, first hears every notice that it may have
+///   missed: all that revoke a key or a generation, whenever they were published, since an issuer
+///   may go on publishing a key that was revoked; and what else was published in the last 25 hours
+///   (the longest lifetime of a token, and some). Only then comes a [`Notice::Heartbeat`]. A heartbeat says "you know all that we know".
 /// * A heartbeat reaches every listener at most 10 s after the one before, for as long as the feed
 ///   is whole, and none does while it is not. A feed that ends with its process needs none.
 /// * `publish` does not wait for the network. It takes the notice into a bounded queue, or fails.
 /// * Notices travel sealed ([`Notice::seal`]). Whoever can write to the broker and has no key can
-///   withhold notices, which silences the feed, and can repeat them, which does nothing.
+///   repeat notices, which does nothing, and withhold all of them, which silences the feed. The
+///   broker is trusted not to withhold some and let heartbeats pass: use one that keeps an order
+///   and says so when it has lost something.
 pub trait RevocationFeed: Send + Sync {
     /// Hands over a notice for every node.
     ///

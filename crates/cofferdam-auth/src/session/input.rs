@@ -5,7 +5,7 @@ use std::fmt;
 use cofferdam_core::{ConnectionId, Scoped, TenantContext, TenantId};
 
 use super::Why;
-use crate::Revoked;
+use crate::{KeyPrint, Revoked};
 
 /// What [`Sessions`](super::Sessions) is told.
 #[derive(Debug, Clone)]
@@ -50,8 +50,8 @@ pub enum Input {
         tenant: TenantId,
         /// The issuer.
         issuer: Box<str>,
-        /// The ids of its keys.
-        key_ids: Vec<Box<str>>,
+        /// The ids of its keys, and which key each stands for: [`KeySet::prints`](crate::KeySet::prints).
+        keys: Vec<(Box<str>, KeyPrint)>,
     },
     /// The tenant was removed, or made again: registrations before this one are over. For a tenant
     /// that was removed, its last generation and one.

@@ -15,12 +15,13 @@
 //! back revokes what is revoked. A heartbeat that is played back would hide a silence, so
 //! [`Sessions`](super::Sessions) looks at its date.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use aws_lc_rs::hmac;
 use cofferdam_core::TenantId;
 
 use super::{Input, Target};
+use crate::revocations::FORGOTTEN_AFTER;
 
 const VERSION: u8 = 1;
 const TAG_LEN: usize = 32;
@@ -58,6 +59,9 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// How long after its date a revocation can matter, but for one of a key: no token lives longer.
+    pub const SPENT_AFTER: Duration = FORGOTTEN_AFTER;
+
     /// The longest notice, in bytes.
     pub const MAX_LEN: usize = FRAME + TenantId::MAX_LEN + MAX_NAME;
 

@@ -8,7 +8,10 @@ use std::{
 use cofferdam_core::{ConnectionId, Now, TenantContext};
 
 use super::{Target, Why, queue::Deadline};
-use crate::revocations::{FORGOTTEN_AFTER, List, Marks};
+use crate::{
+    KeyPrint,
+    revocations::{FORGOTTEN_AFTER, List, Marks},
+};
 
 /// The most issuers of one tenant whose key sets are remembered.
 const MAX_ISSUERS: usize = 256;
@@ -23,7 +26,7 @@ pub(super) struct Room {
     keys: Index,
     revoked: List,
     /// The current keys of each issuer, once it was heard of.
-    key_sets: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
+    key_sets: BTreeMap<Box<str>, BTreeMap<Box<str>, KeyPrint>>,
     least_generation: u64,
     /// Until when there is something to remember, on the monotonic clock.
     remembers_until_ns: u64,
@@ -72,7 +75,7 @@ impl Room {
     /// issuers to remember, only those that are remembered are good.
     fn publishes(&self, context: &TenantContext) -> bool {
         match self.key_sets.get(context.issuer()) {
-            Some(keys) => keys.contains(context.key_id()),
+            Some(keys) => has_key(keys, context),
             None => self.key_sets.len() < MAX_ISSUERS,
         }
     }
@@ -110,7 +113,10 @@ impl Room {
     }
 
     /// Remembers a revocation; the sessions that it ends.
-    pub(super) fn revoke(&mut self, target: &Target, cut: Now) -> Vec<ConnectionId> {
+    ///
+    /// One as of now ends all that are open, whatever their credentials say of when they were issued:
+    /// an issuer's clock may run ahead, and ours may have been set back.
+    pub(super) fn revoke(&mut self, target: &Target, cut: Now, now: Now) -> Vec<ConnectionId> {
         self.remember(cut);
         let all = !self.revoked.revoke_at_least(target.as_revoked(), cut);
         let named = match target {
@@ -121,8 +127,9 @@ impl Room {
             Target::Client(id) => Some(self.clients.get(id)),
             Target::Everything => None,
         };
-        // One rule for the living and for those to come.
-        let revoked = |session: &Session| self.revoked.revokes(Marks::from(&session.context));
+        let is_as_of_now = cut.wall_ms() >= now.wall_ms();
+        let revoked =
+            |session: &Session| is_as_of_now || self.revoked.revokes(Marks::from(&session.context));
         match named {
             Some(connections) => {
                 let connections = connections.into_iter().flatten().copied();
@@ -137,15 +144,13 @@ impl Room {
     pub(super) fn change_keys(
         &mut self,
         issuer: &str,
-        keys: BTreeSet<Box<str>>,
+        keys: BTreeMap<Box<str>, KeyPrint>,
         now: Now,
     ) -> Vec<ConnectionId> {
         self.remember(now);
-        let withdrawn = self.keys.iter().filter(|(key_id, _)| !keys.contains(*key_id));
-        let of_issuer = |own: &ConnectionId| {
-            self.sessions.get(own).is_some_and(|session| session.context.issuer() == issuer)
-        };
-        let ended = withdrawn.flat_map(|(_, own)| own).copied().filter(of_issuer).collect();
+        let ended = self.matching(|session| {
+            session.context.issuer() == issuer && !has_key(&keys, &session.context)
+        });
         if self.key_sets.len() < MAX_ISSUERS || self.key_sets.contains_key(issuer) {
             self.key_sets.insert(issuer.into(), keys);
         }
@@ -171,6 +176,11 @@ impl Room {
         let until = now.after(FORGOTTEN_AFTER).monotonic_ns();
         self.remembers_until_ns = self.remembers_until_ns.max(until);
     }
+}
+
+/// Whether the credential's key is among them: that key, and not another one under its id.
+fn has_key(keys: &BTreeMap<Box<str>, KeyPrint>, context: &TenantContext) -> bool {
+    keys.get(context.key_id()).is_some_and(|print| *print == context.key_print())
 }
 
 /// Shows how many sessions there are, not whose: names of subjects and tokens stand in the indexes.

@@ -113,8 +113,16 @@ impl Sessions {
         if room.is_some_and(|room| room.get(context.connection()).is_some()) {
             return Err(Why::InUse);
         }
-        let is_full = room.map_or(0, Room::len) >= self.limits.per_tenant;
-        if is_full || self.count >= self.limits.in_all { Err(Why::Full) } else { Ok(()) }
+        let held = room.map_or(0, Room::len);
+        let is_full = held >= self.limits.per_tenant || self.count >= self.limits.in_all;
+        if is_full || self.is_kept_from(held) { Err(Why::Full) } else { Ok(()) }
+    }
+
+    /// The last tenth of all room is for tenants that hold less than a hundredth of it: a few that
+    /// are at their limits lock nobody else out.
+    fn is_kept_from(&self, held: usize) -> bool {
+        let in_all = self.limits.in_all;
+        self.count >= in_all - in_all / 10 && held >= (in_all / 100).max(1)
     }
 
     fn begin(&mut self, tenant: &TenantId, least: u64, now: Now, effects: &mut Vec<Effect>) {
@@ -190,7 +198,7 @@ impl Sessions {
         effects: &mut Vec<Effect>,
     ) {
         let cut = Now::new(Duration::from_nanos(now.monotonic_ns()), before_ms);
-        let ended = self.rooms.entry(tenant.clone()).or_default().revoke(target, cut);
+        let ended = self.rooms.entry(tenant.clone()).or_default().revoke(target, cut, now);
         self.end_all(tenant, ended, Why::Revoked, effects);
         self.settle(tenant, now);
     }
@@ -248,8 +256,15 @@ impl Sessions {
 
     fn feed_heard(&mut self, sent_ms: i64, now: Now) {
         let Some(feed) = self.limits.feed else { return };
-        if u128::from(now.wall_ms().abs_diff(sent_ms)) <= feed.skew.as_millis() {
-            self.heard = Some(now);
+        if u128::from(now.wall_ms().abs_diff(sent_ms)) > feed.skew.as_millis() {
+            return;
+        }
+        // As old as it says: one that is played back hides no silence since.
+        let age = u64::try_from(now.wall_ms().saturating_sub(sent_ms)).unwrap_or(0);
+        let sent_ns = now.monotonic_ns().saturating_sub(age.saturating_mul(1_000_000));
+        let sent = Now::new(Duration::from_nanos(sent_ns), sent_ms);
+        if self.heard.is_none_or(|heard| heard.monotonic_ns() < sent_ns) {
+            self.heard = Some(sent);
         }
     }
 
@@ -305,9 +320,9 @@ impl Machine for Sessions {
             Input::Revoke { tenant, target, before_ms } => {
                 self.revoke(&tenant, &target, before_ms, now, effects);
             }
-            Input::KeysChanged { tenant, issuer, key_ids } => {
+            Input::KeysChanged { tenant, issuer, keys } => {
                 let room = self.rooms.entry(tenant.clone()).or_default();
-                let ended = room.change_keys(&issuer, key_ids.into_iter().collect(), now);
+                let ended = room.change_keys(&issuer, keys.into_iter().collect(), now);
                 self.end_all(&tenant, ended, Why::KeyWithdrawn, effects);
                 self.settle(&tenant, now);
             }

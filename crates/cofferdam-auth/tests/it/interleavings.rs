@@ -124,8 +124,8 @@ impl Node {
                 Input::Revoke { tenant, target: Target::from(what), before_ms }
             }
             Change::WithdrawKey => {
-                let key_ids = vec!["k9".into()];
-                Input::KeysChanged { tenant, issuer: ACME.into(), key_ids }
+                let keys = vec![("k9".into(), [9; 16])];
+                Input::KeysChanged { tenant, issuer: ACME.into(), keys }
             }
             Change::Remake => Input::Generation { tenant, least: 1 },
         });

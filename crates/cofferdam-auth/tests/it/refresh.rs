@@ -339,6 +339,15 @@ fn a_spray_of_key_ids_causes_one_fetch() {
     rig.effects.clear();
     rig.ask("made-up", 0);
     assert_eq!(rig.flights().len(), 1, "half a minute later there is another");
+    rig.answer(set(&["k1"]));
+    for (later, fetches) in
+        [(ASKED_AGAIN - Duration::from_millis(1), 0), (Duration::from_millis(1), 1)]
+    {
+        rig.pass(later);
+        rig.effects.clear();
+        rig.ask("made-up", 0);
+        assert_eq!(rig.flights().len(), fetches, "to the millisecond");
+    }
 }
 
 /// V04: and it fills no memory.
@@ -373,6 +382,36 @@ fn a_tenant_has_a_bounded_number_of_issuers() {
     rig.give(Input::Remove { issuer: name(1) });
     rig.register(&name(MAX_ISSUERS), "acme");
     assert_eq!(rig.flights().len(), 2);
+    // A place is free for each that goes, and for no more.
+    rig.effects.clear();
+    rig.register(&name(1), "acme");
+    assert_eq!(rig.alarms(), [Alarm::TooManyIssuers]);
+}
+
+/// The answer to an earlier registration's fetch comes after the issuer has changed hands.
+#[test]
+fn what_an_earlier_registration_asked_for_is_nobodys() {
+    let mut rig = Rig::new();
+    let late = rig.flights()[0];
+    rig.give(Input::Remove { issuer: ACME.to_owned() });
+    rig.effects.clear();
+    rig.register(ACME, "globex");
+    let own = rig.flights()[0];
+    rig.effects.clear();
+    rig.give(Input::Fetched { issuer: ACME.to_owned(), flight: late, answer: set(&["k1"]) });
+    assert!(rig.effects.is_empty(), "{:?}", rig.effects);
+    rig.give(Input::Fetched { issuer: ACME.to_owned(), flight: own, answer: set(&["k2"]) });
+    let [Effect::Install { tenant: whose, keys, .. }] = &rig.effects[..] else {
+        panic!("{:?}", rig.effects)
+    };
+    assert_eq!(*whose, tenant("globex"));
+    assert!(keys.key_ids().eq(["k2"]));
+}
+
+/// The most that it shows of anybody is how many there are.
+#[test]
+fn its_debug_text_names_nobody() {
+    assert_eq!(format!("{:?}", Rig::new().machine), "Refresher { issuers: 1, .. }");
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn credential(random: &mut fastrand::Rng, of: &str, wall_ms: i64) -> TenantConte
         parts.client = format!("c{}", random.u8(0..2));
         parts.token_id = format!("t{}", random.u8(0..60));
         parts.key_id = format!("k{}", random.u8(0..3));
+        parts.key_print = [u8::from(random.u8(0..20) == 0); 16];
         parts.generation = u64::from(random.u8(0..200) == 0);
         parts.issued_at_ms = wall_ms - random.i64(0..120_000);
         parts.expires_at_ms = wall_ms + random.i64(-1_000..300_000);
@@ -63,13 +64,16 @@ fn input(random: &mut fastrand::Rng, of: &str, wall_ms: i64) -> Input {
                 7 => Target::Client(name(random, "c", 2)),
                 _ => Target::Everything,
             };
-            Input::Revoke { tenant, target, before_ms: wall_ms - random.i64(0..120_000) }
+            // Within the leeway ahead, as a registry has it, or long ago.
+            let cut = if random.u8(0..8) == 0 { 30_000 } else { -random.i64(1..120_000) };
+            Input::Revoke { tenant, target, before_ms: wall_ms + cut }
         }
         18 => {
             let issuer = format!("https://id.example.com/{of}/{}", random.u8(0..2)).into();
-            let kept = (0..3).filter(|_| random.u8(0..4) > 0);
-            let key_ids = kept.map(|key| format!("k{key}").into()).collect();
-            Input::KeysChanged { tenant, issuer, key_ids }
+            let kept: Vec<u8> = (0..3).filter(|_| random.u8(0..4) > 0).collect();
+            let mut print = || [u8::from(random.u8(0..20) == 0); 16];
+            let keys = kept.iter().map(|key| (format!("k{key}").into(), print())).collect();
+            Input::KeysChanged { tenant, issuer, keys }
         }
         _ => Input::Generation { tenant, least: u64::from(random.u8(0..40) == 0) },
     }
@@ -198,7 +202,7 @@ impl Reference {
     /// Whether anything that was said speaks against the credential.
     fn speaks_against(&self, context: &TenantContext) -> bool {
         let own = context.tenant();
-        let mut keys: Option<&Vec<Box<str>>> = None;
+        let mut keys: Option<&Vec<(Box<str>, [u8; 16])>> = None;
         let mut hit = false;
         for fact in &self.facts {
             hit |= match fact {
@@ -215,16 +219,20 @@ impl Reference {
                 Input::Generation { tenant, least } if tenant == own => {
                     context.generation() < *least
                 }
-                Input::KeysChanged { tenant, issuer, key_ids }
+                Input::KeysChanged { tenant, issuer, keys: told }
                     if tenant == own && **issuer == *context.issuer() =>
                 {
-                    keys = Some(key_ids);
+                    keys = Some(told);
                     false
                 }
                 _ => false,
             };
         }
-        hit || keys.is_some_and(|keys| !keys.iter().any(|key| **key == *context.key_id()))
+        hit || keys.is_some_and(|keys| {
+            !keys
+                .iter()
+                .any(|(key, print)| **key == *context.key_id() && *print == context.key_print())
+        })
     }
 }
 

@@ -84,8 +84,8 @@ impl Rig {
     }
 
     fn keys(&mut self, issuer: &str, keys: &[&str]) -> &mut Self {
-        let key_ids = keys.iter().map(|key| Box::from(*key)).collect();
-        self.tell(Input::KeysChanged { tenant: tenant("acme"), issuer: issuer.into(), key_ids })
+        let keys = keys.iter().map(|key| (Box::from(*key), [0; 16])).collect();
+        self.tell(Input::KeysChanged { tenant: tenant("acme"), issuer: issuer.into(), keys })
     }
 
     /// Both clocks move on, and every timeout that is asked for fires in its time.
@@ -224,6 +224,7 @@ fn only_what_was_issued_before_the_cut_is_revoked() {
     for what in [Revoked::Subject("ana"), Revoked::Client("dashboard"), Revoked::Everything] {
         let mut rig = Rig::new();
         rig.open_all([1]).open(context(2, |parts| parts.issued_at_ms = START + 1));
+        rig.pass(Duration::from_millis(2));
         assert_eq!(rig.revoke("acme", what, START).ended(), [(1, Why::Revoked)], "{what:?}");
         rig.open(context(3, |_| {}));
         assert_eq!(rig.refused(), Some(Why::Revoked), "{what:?}");
@@ -233,6 +234,40 @@ fn only_what_was_issued_before_the_cut_is_revoked() {
     let mut rig = Rig::new();
     rig.open_all([1]).revoke("acme", Revoked::Key("k1"), i64::MIN);
     assert_eq!(rig.ended(), [(1, Why::Revoked)], "a key has no before");
+}
+
+/// V05: one as of now ends what is open, whatever the credential says of when it was issued.
+#[test]
+fn a_clock_that_was_set_back_saves_no_session() {
+    for what in [Revoked::Subject("ana"), Revoked::Client("dashboard"), Revoked::Everything] {
+        let mut rig = Rig::new();
+        rig.open_all([1]).open(context(2, |parts| parts.tenant = tenant("globex")));
+        rig.jump(-10 * MINUTE);
+        assert_eq!(rig.revoke("acme", what, START - 10 * MINUTE - 1).ended(), [], "{what:?}");
+        let ended = rig.revoke("acme", what, START - 10 * MINUTE).ended();
+        assert_eq!(ended, [(1, Why::Revoked)], "{what:?}");
+    }
+}
+
+/// A few tenants at their limits lock nobody else out.
+#[test]
+fn the_last_tenth_of_all_room_is_for_those_who_hold_little() {
+    let mut rig = Rig::with(Limits { per_tenant: 200, in_all: 200, feed: None });
+    rig.open_all(1..=180);
+    rig.open(context(181, |_| {}));
+    assert_eq!(rig.refused(), Some(Why::Full));
+    for connection in 1..=2 {
+        rig.open(context(connection, |parts| parts.tenant = tenant("globex")));
+    }
+    assert_eq!(rig.refused(), None);
+    rig.open(context(3, |parts| parts.tenant = tenant("globex")));
+    assert_eq!(rig.refused(), Some(Why::Full), "a hundredth");
+    for other in 0..18 {
+        rig.open(context(1, |parts| parts.tenant = tenant(&format!("other-{other}"))));
+    }
+    assert_eq!(rig.refused(), None);
+    rig.open(context(1, |parts| parts.tenant = tenant("late")));
+    assert_eq!(rig.refused(), Some(Why::Full), "full is full");
 }
 
 /// V06: a revocation that comes first refuses the session when it is opened.

@@ -12,7 +12,10 @@ use cofferdam_auth::{
 use cofferdam_core::{TenantContext, TenantId};
 use tokio::sync::oneshot;
 
-use super::{SessionDriver, SessionGuard, shared::Shared};
+use super::{
+    SessionDriver, SessionGuard,
+    shared::{LEEWAY, Shared},
+};
 use crate::Clock;
 
 /// All live sessions of a process. Cheap to clone; clones are the same registry.
@@ -34,13 +37,19 @@ pub enum RevokeError {
 }
 
 impl SessionRegistry {
-    /// A registry for a process that shares its revocations with nobody, and the driver that must
-    /// run for as long as there are sessions.
+    /// A registry for a process that shares its revocations with nobody, and the driver that must be
+    /// kept for as long as there are sessions.
+    ///
+    /// What is revoked is in memory: after a restart it is the caller's to revoke again, as far as
+    /// tokens of before are still good and revoked keys still published.
+    ///
+    /// Must be called within a Tokio runtime.
     pub fn start(keys: Arc<KeyRing>, clock: Clock, limits: Limits) -> (Self, SessionDriver) {
         Self::with(keys, clock, Limits { feed: None, ..limits }, None)
     }
 
-    /// The same, hearing of other nodes' revocations and telling them its own.
+    /// The same, hearing of other nodes' revocations and telling them its own. If the limits say
+    /// nothing of the feed's silence, [`FeedSilence::default`] is borne and no more.
     ///
     /// # Errors
     ///
@@ -51,6 +60,8 @@ impl SessionRegistry {
         limits: Limits,
         feed: Arc<dyn RevocationFeed>,
     ) -> Result<(Self, SessionDriver), FeedDown> {
+        let silence = Some(limits.feed.unwrap_or_default());
+        let limits = Limits { feed: silence, ..limits };
         let started = Self::with(keys, clock, limits, Some(Arc::clone(&feed)));
         // Weak: the feed must not keep a registry that everybody else has dropped.
         let listener: Weak<Shared> = Arc::downgrade(&started.0.shared);
@@ -65,7 +76,7 @@ impl SessionRegistry {
         feed: Option<Arc<dyn RevocationFeed>>,
     ) -> (Self, SessionDriver) {
         let shared = Arc::new(Shared::new(keys, clock, limits, feed));
-        (Self { shared: Arc::clone(&shared) }, SessionDriver::new(shared))
+        (Self { shared: Arc::clone(&shared) }, SessionDriver::start(shared))
     }
 
     /// Opens the session of a connection that was accepted. Call it before the first frame is sent.
@@ -84,11 +95,17 @@ impl SessionRegistry {
     /// Revokes `what` of `tenant` as of now: no token of it opens a session any more, and no session
     /// of it is open when this returns.
     ///
+    /// All that a token says of when it was issued is the date that its issuer gave it, and the
+    /// issuer's clock may run ahead of ours by half a minute. So for a subject, a client or
+    /// everything, what is issued in the next 30 s is refused too; `revoke_issued_until` draws the
+    /// line elsewhere.
+    ///
     /// # Errors
     ///
     /// [`RevokeError`], which says whether it is revoked here.
     pub fn revoke(&self, tenant: &TenantId, what: Revoked<'_>) -> Result<(), RevokeError> {
-        self.revoke_issued_until(tenant, what, self.shared.clock.now().wall_ms())
+        let until = self.shared.clock.now().after(LEEWAY);
+        self.revoke_issued_until(tenant, what, until.wall_ms())
     }
 
     /// The same for what was issued until `before_ms`, in milliseconds since the Unix epoch. Tokens
@@ -103,6 +120,11 @@ impl SessionRegistry {
         what: Revoked<'_>,
         before_ms: i64,
     ) -> Result<(), RevokeError> {
+        let before_ms = match what {
+            // They have no date, and a feed forgets what is dated long ago.
+            Revoked::Token(_) | Revoked::Key(_) => self.shared.clock.now().wall_ms(),
+            _ => before_ms,
+        };
         // The ring first. The other order is as safe, since a context of before is asked about when
         // it opens; but a client that comes back at once would be accepted only to be refused.
         self.shared.keys.revoke(tenant, what, self.shared.cut(before_ms))?;
@@ -121,36 +143,35 @@ impl SessionRegistry {
         self.shared.tell_and_publish(Notice::Generation { tenant: tenant.clone(), least })
     }
 
-    /// [`KeyRing::replace_keys`], which also ends the sessions of keys that were withdrawn.
+    /// [`KeyRing::replace_keys`], which also ends the sessions of keys that were withdrawn, or whose
+    /// id is another key's now.
     ///
     /// # Errors
     ///
-    /// As there; nothing changes for what cannot be read.
-    pub fn replace_keys(
-        &self,
-        tenant: &TenantId,
-        issuer: &str,
-        jwks: &[u8],
-    ) -> Result<(), InvalidKeySet> {
+    /// As there; nothing changes then.
+    pub fn replace_keys(&self, issuer: &str, jwks: &[u8]) -> Result<(), InvalidKeySet> {
         let keys = KeySet::import(jwks)?;
-        self.keys_changed(tenant, issuer, keys.key_ids());
-        self.shared.keys.replace_keys(issuer, jwks, self.shared.clock.now())
+        let verifier = self.shared.keys.verifier();
+        let tenant = verifier.tenant_of(issuer).ok_or(InvalidKeySet::UnknownIssuer)?;
+        self.keys_changed(tenant, issuer, &keys);
+        self.shared.keys.install_keys(issuer, &keys, self.shared.clock.now())
     }
 
-    /// Ends the sessions of `issuer` whose key is not among `key_ids`, all that it publishes now.
+    /// Ends the sessions of an issuer that is no longer registered, and admits none of it until its
+    /// keys are told again. Remove it from the ring first.
+    pub fn issuer_removed(&self, tenant: &TenantId, issuer: &str) {
+        let (tenant, issuer) = (tenant.clone(), issuer.into());
+        self.shared.tell(Input::KeysChanged { tenant, issuer, keys: Vec::new() });
+    }
+
+    /// Ends the sessions of `issuer` whose key is not among `keys`, all that it publishes now.
     ///
     /// Call it before the ring has the new keys: a session of a new key that comes in between would
     /// be refused. What is withdrawn is gone in either order. Once called for an issuer, it must be
     /// called at every change.
-    pub fn keys_changed(
-        &self,
-        tenant: &TenantId,
-        issuer: &str,
-        key_ids: impl IntoIterator<Item: Into<Box<str>>>,
-    ) {
-        let key_ids = key_ids.into_iter().map(Into::into).collect();
+    pub fn keys_changed(&self, tenant: &TenantId, issuer: &str, keys: &KeySet) {
         let (tenant, issuer) = (tenant.clone(), issuer.into());
-        self.shared.tell(Input::KeysChanged { tenant, issuer, key_ids });
+        self.shared.tell(Input::KeysChanged { tenant, issuer, keys: keys.prints() });
     }
 
     /// How many sessions are open.

@@ -7,9 +7,10 @@ use std::{
 };
 
 use cofferdam_auth::{
-    KeyRing, Revoked,
+    KeyRing,
     session::{
-        Effect, FeedDown, Input, Limits, Notice, RevocationFeed, RevocationListener, Sessions, Why,
+        Effect, FeedDown, Input, Limits, Notice, RevocationFeed, RevocationListener, Sessions,
+        Target, Why,
     },
 };
 use cofferdam_core::{ConnectionId, Machine, Now, Scoped, TenantContext, TenantId};
@@ -18,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::Clock;
 
 /// How far a token may be dated ahead of our clock.
-const LEEWAY: Duration = Duration::from_secs(30);
+pub(super) const LEEWAY: Duration = Duration::from_secs(30);
 
 /// What guards, registry and driver share.
 pub(super) struct Shared {
@@ -145,6 +146,13 @@ impl Shared {
         drop(waiting);
     }
 
+    /// Whether no token that the notice is about can still be good: one that is played back must not
+    /// fill a list again.
+    fn is_spent(&self, target: &Target, before_ms: i64) -> bool {
+        let until = self.cut(before_ms).after(Notice::SPENT_AFTER);
+        !matches!(target, Target::Key(_)) && until.wall_ms() < self.clock.now().wall_ms()
+    }
+
     /// The moment of revocation, with the cut as its wall time: what a ring takes.
     pub(super) fn cut(&self, before_ms: i64) -> Now {
         Now::new(Duration::from_nanos(self.clock.now().monotonic_ns()), before_ms)
@@ -217,14 +225,10 @@ fn key_of(context: &TenantContext) -> (TenantId, ConnectionId) {
 impl RevocationListener for Shared {
     fn hear(&self, notice: &Notice) {
         if let Notice::Revoked { tenant, target, before_ms } = notice {
-            let revoked = self.keys.revoke(tenant, target.as_revoked(), self.cut(*before_ms));
-            if revoked.is_err() {
-                // Nobody is there to be told that the list is full: more is revoked, never less.
-                let until = self.clock.now().wall_ms().max(*before_ms);
-                let cut = self.cut(until).after(LEEWAY);
-                // Everything needs no entry, so it has room.
-                let _ = self.keys.revoke(tenant, Revoked::Everything, cut);
+            if self.is_spent(target, *before_ms) {
+                return;
             }
+            self.keys.revoke_at_least(tenant, target.as_revoked(), self.cut(*before_ms));
         }
         self.tell(Input::from(notice.clone()));
     }

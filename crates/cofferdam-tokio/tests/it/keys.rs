@@ -162,6 +162,30 @@ async fn an_issuer_is_registered_with_its_keys() {
     assert_eq!(refused.unwrap_err().reason(), Reason::UnknownIssuer);
 }
 
+/// The answer for an earlier registration comes when the issuer has changed hands.
+#[tokio::test]
+async fn a_late_answer_is_not_installed_under_a_later_registration() {
+    let (world, first, second) =
+        (World::new(), Server::start(&[1]).await, Server::start(&[2]).await);
+    first.now(Does::Hang);
+    let (late, ()) = tokio::join!(world.register("acme", &first), async {
+        while first.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.keeper.remove(&issuer("acme")).await;
+    });
+    assert_eq!(late, Err(RegisterError::NotKept), "it is not registered any more");
+    let theirs = IssuerConfig::new(&issuer("acme"), TenantId::parse("globex").unwrap(), "events");
+    assert_eq!(world.keeper.register(&theirs, &second.address).await, Ok(true));
+    // The first fetch fails after two seconds, which is about nobody.
+    tokio::time::sleep(std::time::Duration::from_millis(2_200)).await;
+    assert_eq!(
+        world.keeper.register(&theirs, &second.address).await,
+        Err(RegisterError::Issuer(cofferdam_auth::InvalidIssuer::Duplicate))
+    );
+    assert_eq!((first.asked(), second.asked()), (1, 1));
+}
+
 #[tokio::test]
 async fn an_issuer_whose_server_fails_is_registered_without_keys() {
     let (world, server) = (World::new(), Server::start(&[1]).await);
@@ -208,11 +232,11 @@ async fn a_withdrawn_key_is_refused_and_told() {
     assert!(world.verify(&world.token("acme", 3, "k3")).await.is_ok());
     assert_eq!(world.verify(&old).await.unwrap_err().reason(), Reason::UnknownKey);
     let events = world.events.lock().unwrap();
-    let [_, KeyEvent::Published { tenant, key_ids, withdrawn, .. }] = &events[..] else {
+    let [_, KeyEvent::Published { tenant, keys, withdrawn, .. }] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!((tenant.as_str(), &withdrawn[..]), ("acme", &[Box::from("k1")][..]));
-    assert_eq!(key_ids[..], [Box::from("k2"), Box::from("k3")]);
+    assert!(keys.key_ids().eq(["k2", "k3"]));
 }
 
 /// V01: the sessions of a withdrawn key end; those of another, and of another tenant, do not.
@@ -220,13 +244,14 @@ async fn a_withdrawn_key_is_refused_and_told() {
 async fn a_withdrawn_keys_sessions_end() {
     let clock = Clock::start();
     let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new([7; 16]))));
-    let (registry, driver) = SessionRegistry::start(Arc::clone(&ring), clock, Limits::default());
-    let _driving = tokio::spawn(driver.run());
+    let (registry, _driver) = SessionRegistry::start(Arc::clone(&ring), clock, Limits::default());
     let heard = registry.clone();
-    let on_event = move |event| {
-        if let KeyEvent::Published { tenant, issuer, key_ids, .. } = event {
-            heard.keys_changed(&tenant, &issuer, key_ids);
+    let on_event = move |event| match event {
+        KeyEvent::Published { tenant, issuer, keys, .. } => {
+            heard.keys_changed(&tenant, &issuer, &keys);
         }
+        KeyEvent::Removed { tenant, issuer } => heard.issuer_removed(&tenant, &issuer),
+        _ => {}
     };
     let client = JwksClient::new(Networks::Public).unwrap();
     let (keeper, _task) = KeyKeeper::start(ring, client, clock, on_event);
@@ -245,6 +270,14 @@ async fn a_withdrawn_keys_sessions_end() {
     assert!(world.verify(&world.token("acme", 3, "k3")).await.is_ok());
     let ended: Vec<_> = guards.iter_mut().map(|guard| guard.has_ended().is_some()).collect();
     assert_eq!(ended, [true, false, false]);
+    // An issuer that is removed takes its sessions along.
+    world.keeper.remove(&issuer("acme")).await;
+    assert_eq!(world.register("acme", &acme).await, Ok(true));
+    let ended: Vec<_> = guards.iter_mut().map(|guard| guard.has_ended().is_some()).collect();
+    assert_eq!(ended, [true, true, false]);
+    let token = world.token("acme", 2, "k2");
+    let context = world.keeper.verify(&token, &Route::any(), ConnectionId(9), Epoch(1)).await;
+    assert!(registry.open(context.unwrap()).is_ok(), "registered again it is as good as new");
 }
 
 /// V04: ten thousand ids that nobody has: one fetch, and nobody else notices.

@@ -8,7 +8,7 @@ use std::{
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use cofferdam_auth::{
-    IssuerConfig, KeyRing, KeySet, Revoked, Route, Verifier,
+    InvalidKeySet, IssuerConfig, KeyRing, KeySet, Revoked, Route, Verifier,
     session::{
         FeedDown, FeedSilence, Limits, LocalFeed, Notice, RevocationFeed, RevocationListener,
         Target, Why,
@@ -61,10 +61,8 @@ fn verifier(pair: &Ed25519KeyPair, clock: &Clock) -> Verifier {
 
 impl Node {
     /// A node whose driver runs.
-    fn start() -> Self {
-        let (node, driver) = Self::new(Limits::default(), None, |verifier, _| verifier);
-        tokio::spawn(driver.run());
-        node
+    fn start() -> (Self, SessionDriver) {
+        Self::new(Limits::default(), None, |verifier, _| verifier)
     }
 
     fn new(
@@ -84,8 +82,20 @@ impl Node {
         (Self { pair, keys, clock, registry }, driver)
     }
 
+    /// Waits for the feed's first heartbeat.
+    async fn heard_of(&self, connection: u64) {
+        while self.registry.open(self.short(connection, 60_000)).is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn token(&self, of: &str, id: &str, lasts_s: i64) -> String {
-        let now = self.clock.now().wall_ms() / 1_000;
+        self.token_at(of, id, 0, lasts_s)
+    }
+
+    /// By a clock that runs so far ahead of ours.
+    fn token_at(&self, of: &str, id: &str, ahead_s: i64, lasts_s: i64) -> String {
+        let now = self.clock.now().wall_ms() / 1_000 + ahead_s;
         let claims = json!({
             "iss": issuer(of), "aud": "events", "sub": "ana", "client_id": "dashboard", "jti": id,
             "iat": now, "exp": now + lasts_s, "tenant": of, "scope": "events:read",
@@ -122,7 +132,7 @@ impl Node {
 
 #[tokio::test]
 async fn a_session_ends_when_its_credential_does() {
-    let node = Node::start();
+    let (node, _driver) = Node::start();
     // The driver waits for ever by now, and must hear of what is opened.
     tokio::task::yield_now().await;
     let mut long = node.open("acme", 1);
@@ -139,7 +149,7 @@ async fn a_session_ends_when_its_credential_does() {
 /// V05: no token of it opens a session, and no session of it is open, when `revoke` returns.
 #[tokio::test]
 async fn a_revocation_reaches_the_ring_and_the_live_sessions() {
-    let node = Node::start();
+    let (node, _driver) = Node::start();
     let token = node.token("acme", "t1", 600);
     let context = node.check(&token, 1).unwrap();
     let mut revoked = node.registry.open(context.clone()).unwrap();
@@ -162,7 +172,7 @@ async fn a_revocation_reaches_the_ring_and_the_live_sessions() {
 /// Q08: recipients that were picked before a revocation are asked again before each is sent to.
 #[tokio::test]
 async fn recipients_that_were_picked_before_a_revocation_are_sent_nothing() {
-    let node = Node::start();
+    let (node, _driver) = Node::start();
     let mut picked: Vec<_> = (1..=5).map(|connection| node.open("acme", connection)).collect();
     node.registry.revoke(&tenant("acme"), Revoked::Token("t4")).unwrap();
     let mut sent = Vec::new();
@@ -177,7 +187,7 @@ async fn recipients_that_were_picked_before_a_revocation_are_sent_nothing() {
 /// S05: another tenant's good token inside a session closes it with 4403, and its own renews it.
 #[tokio::test]
 async fn a_session_is_renewed_by_its_own_credential_alone() {
-    let node = Node::start();
+    let (node, _driver) = Node::start();
     let mut guard = node.open("acme", 1);
     let first = guard.context().expires_at_ms();
     let longer = node.check(&node.token("acme", "t9", 700), 1).unwrap();
@@ -198,7 +208,7 @@ async fn a_session_is_renewed_by_its_own_credential_alone() {
 
 #[tokio::test]
 async fn a_guard_that_is_dropped_leaves_nothing() {
-    let node = Node::start();
+    let (node, _driver) = Node::start();
     let guard = node.open("acme", 1);
     let context = guard.context().clone();
     assert_eq!(node.registry.open(context.clone()).err(), Some(Why::InUse));
@@ -210,13 +220,13 @@ async fn a_guard_that_is_dropped_leaves_nothing() {
 
 #[tokio::test]
 async fn a_withdrawn_key_and_a_removed_tenant_end_sessions() {
-    let node = Node::start();
+    let (node, _driver) = Node::start();
     let (mut acme, mut globex) = (node.open("acme", 1), node.open("globex", 1));
     let before = node.check(&node.token("acme", "t2", 600), 2).unwrap();
-    let broken = node.registry.replace_keys(&tenant("acme"), &issuer("acme"), b"{}");
+    let broken = node.registry.replace_keys(&issuer("acme"), b"{}");
     assert!(broken.is_err() && acme.has_ended().is_none(), "an outage ends nothing");
     let left = jwks(&Ed25519KeyPair::from_seed_unchecked(&[2; 32]).unwrap(), "k2");
-    node.registry.replace_keys(&tenant("acme"), &issuer("acme"), left.as_bytes()).unwrap();
+    node.registry.replace_keys(&issuer("acme"), left.as_bytes()).unwrap();
     assert_eq!((acme.has_ended(), globex.has_ended()), (Some(Why::KeyWithdrawn), None));
     assert_eq!(node.registry.open(before).err(), Some(Why::KeyWithdrawn));
     let late = node.token("acme", "t3", 600);
@@ -230,22 +240,27 @@ async fn without_a_driver_there_are_no_sessions() {
     let (node, driver) = Node::new(Limits::default(), None, |verifier, _| verifier);
     let mut waiting = node.open("acme", 1);
     let mut asked = node.open("acme", 2);
-    let running = tokio::spawn(driver.run());
-    tokio::task::yield_now().await;
-    running.abort();
+    drop(driver);
     assert_eq!(timeout(SOON, waiting.ended()).await, Ok(Why::Stopped));
     assert_eq!((asked.has_ended(), node.registry.len()), (Some(Why::Stopped), 0));
     assert_eq!(node.registry.open(waiting.context().clone()).err(), Some(Why::Stopped));
     drop((waiting, asked));
-    let (node, driver) = Node::new(Limits::default(), None, |verifier, _| verifier);
-    drop(driver);
-    let context = node.short(1, 1_000);
-    assert_eq!(node.registry.open(context).err(), Some(Why::Stopped), "nor if it never ran");
+}
+
+/// A registry that outlives the runtime that watched it opens nothing.
+#[test]
+fn without_a_runtime_there_are_no_sessions() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (node, _driver) = runtime.block_on(async { Node::start() });
+    let mut open = node.open("acme", 1);
+    drop(runtime);
+    assert_eq!(open.has_ended(), Some(Why::Stopped));
+    assert_eq!(node.registry.open(node.short(2, 1_000)).err(), Some(Why::Stopped));
 }
 
 /// V06: threads that accept as fast as they can while one revokes; whoever got in is ended.
-#[test]
-fn nobody_slips_in_while_a_revocation_is_registered() {
+#[tokio::test]
+async fn nobody_slips_in_while_a_revocation_is_registered() {
     for round in 0..50 {
         let (node, _driver) = Node::new(Limits::default(), None, |verifier, _| verifier);
         let token = node.token("acme", "t1", 600);
@@ -288,6 +303,7 @@ async fn nodes_on_one_feed_end_each_others_sessions() {
     let feed: Arc<dyn RevocationFeed> = Arc::new(LocalFeed::new());
     let node = || Node::new(Limits::default(), Some(Arc::clone(&feed)), |verifier, _| verifier);
     let ((east, _east), (west, _west)) = (node(), node());
+    west.heard_of(1).await;
     let token = west.token("acme", "t1", 600);
     let context = west.check(&token, 1).unwrap();
     let (mut hit, mut foreign) =
@@ -315,10 +331,64 @@ async fn a_notice_that_finds_the_list_full_revokes_more() {
     let own = node.registry.revoke(&tenant("acme"), Revoked::Token("t1"));
     assert!(matches!(own, Err(RevokeError::Full(_))), "who can be told is told");
     assert!(node.check(&token, 1).is_ok(), "and nothing was revoked");
-    let target = Target::Token("t1".into());
-    feed.publish(&Notice::Revoked { tenant: tenant("acme"), target, before_ms: 0 }).unwrap();
+    let before_ms = node.clock.now().wall_ms();
+    let told =
+        |target| feed.publish(&Notice::Revoked { tenant: tenant("acme"), target, before_ms });
+    told(Target::Token("other-7".into())).unwrap();
+    assert!(node.check(&token, 1).is_ok(), "what is there already needs no room");
+    told(Target::Token("t1".into())).unwrap();
     assert_eq!(node.check(&token, 1).err(), Some(Reason::Revoked));
     assert!(node.check(&foreign, 1).is_ok());
+    told(Target::Key("k2".into())).unwrap();
+    assert_eq!(node.check(&node.token("acme", "t2", 900), 1).err(), Some(Reason::Revoked));
+}
+
+/// What a broker plays back from long ago takes no room.
+#[tokio::test]
+async fn a_notice_that_can_matter_no_more_is_not_kept() {
+    let feed = Arc::new(LocalFeed::new());
+    let (node, _driver) = Node::new(Limits::default(), Some(feed.clone()), |verifier, _| verifier);
+    let told = |target, before_ms| {
+        feed.publish(&Notice::Revoked { tenant: tenant("acme"), target, before_ms }).unwrap();
+    };
+    let now = node.clock.now().wall_ms();
+    let spent = now - i64::try_from(Notice::SPENT_AFTER.as_millis()).unwrap() - 1;
+    let token = node.token("acme", "t1", 600);
+    told(Target::Token("t1".into()), spent);
+    assert!(node.check(&token, 1).is_ok());
+    told(Target::Key("k1".into()), spent);
+    assert_eq!(node.check(&token, 1).err(), Some(Reason::Revoked), "a key is good for ever");
+}
+
+/// V05: the issuer's clock is ahead of ours by as much as may be.
+#[tokio::test]
+async fn a_token_that_is_dated_ahead_is_revoked_like_any_other() {
+    let (node, _driver) = Node::start();
+    let token = node.token_at("acme", "t1", 29, 600);
+    let mut open = node.registry.open(node.check(&token, 1).unwrap()).unwrap();
+    node.registry.revoke(&tenant("acme"), Revoked::Subject("ana")).unwrap();
+    assert_eq!(open.has_ended(), Some(Why::Revoked));
+    assert_eq!(node.check(&token, 2).err(), Some(Reason::Revoked));
+    // Whoever knows better when it was draws the line there.
+    let (node, _driver) = Node::start();
+    let until = node.clock.now().wall_ms() + 10_000;
+    let what = Revoked::Subject("ana");
+    node.registry.revoke_issued_until(&tenant("acme"), what, until).unwrap();
+    assert!(node.check(&node.token_at("acme", "t2", 29, 600), 1).is_ok());
+}
+
+/// V01: a key whose id its issuer gives to another key.
+#[tokio::test]
+async fn the_sessions_of_a_key_whose_id_is_given_away_end() {
+    let (node, _driver) = Node::start();
+    let (mut acme, mut globex) = (node.open("acme", 1), node.open("globex", 1));
+    let before = node.check(&node.token("acme", "t2", 600), 2).unwrap();
+    let other = jwks(&Ed25519KeyPair::from_seed_unchecked(&[2; 32]).unwrap(), "k1");
+    node.registry.replace_keys(&issuer("acme"), other.as_bytes()).unwrap();
+    assert_eq!((acme.has_ended(), globex.has_ended()), (Some(Why::KeyWithdrawn), None));
+    assert_eq!(node.registry.open(before).err(), Some(Why::KeyWithdrawn), "nor of one on its way");
+    let unknown = node.registry.replace_keys("https://id.example.com/nobody", other.as_bytes());
+    assert_eq!(unknown, Err(InvalidKeySet::UnknownIssuer));
 }
 
 /// A feed that can be cut.
@@ -347,10 +417,9 @@ async fn a_node_whose_feed_falls_silent_ends_its_sessions() {
     let feed = Arc::new(Cuttable::default());
     let (refuse, close) = (Duration::from_millis(500), Duration::from_millis(500));
     let limits = Limits { feed: Some(FeedSilence::within(refuse, close)), ..Limits::default() };
-    let (node, driver) = Node::new(limits, Some(feed.clone()), |verifier, _| verifier);
+    let (node, _driver) = Node::new(limits, Some(feed.clone()), |verifier, _| verifier);
     let context = node.short(1, 60_000);
     assert_eq!(node.registry.open(context.clone()).err(), Some(Why::FeedSilent), "not heard yet");
-    tokio::spawn(driver.run());
     let mut guard = loop {
         tokio::task::yield_now().await;
         if let Ok(guard) = node.registry.open(context.clone()) {
@@ -378,7 +447,8 @@ async fn a_session_that_ended_is_closed_with_its_code() {
         let (peer, ours) = tokio::io::duplex(if reads { 1_024 } else { 4 });
         let mut ours = WebSocketStream::from_raw_socket(ours, Role::Server, None).await;
         let mut peer = WebSocketStream::from_raw_socket(peer, Role::Client, None).await;
-        let closing = timeout(SOON, close_session(&mut ours, Why::Revoked));
+        // It takes the socket along: the peer waits for its end.
+        let closing = async move { timeout(SOON, close_session(&mut ours, Why::Revoked)).await };
         let (closed, ()) = tokio::join!(closing, async {
             if reads {
                 let Some(Ok(Message::Close(Some(frame)))) = peer.next().await else {
