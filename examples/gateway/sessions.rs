@@ -9,22 +9,19 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io::Write as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use cofferdam::{
-    auth::{KeyRing, Route},
-    core::{ConnectionId, Epoch, Scoped, TenantContext, TenantId},
+    core::{ConnectionId, Scoped, TenantContext, TenantId},
     queue::{ConsumerId, DeliveryId},
 };
 use cofferdam_tokio::{
-    Clock, UpgradeError, accept_upgrade,
+    Clock, UpgradeError,
     sessions::{SessionRegistry, close_session},
+    upgrade::Acceptor,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -47,12 +44,11 @@ use crate::{
 
 /// What every session needs.
 pub(crate) struct Doorkeeper {
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) acceptor: Acceptor,
     pub(crate) live: SessionRegistry,
     pub(crate) clock: Clock,
     pub(crate) tenants: BTreeMap<TenantId, mpsc::Sender<Command>>,
     pub(crate) stats: Arc<Stats>,
-    pub(crate) connections: Arc<AtomicU64>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -83,13 +79,7 @@ async fn closing(phase: &mut watch::Receiver<Phase>) {
 }
 
 async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
-    let connection = ConnectionId(door.connections.fetch_add(1, Relaxed));
-    let verifier = door.keys.verifier();
-    let scopes = ["events:read"];
-    let route = Route::any().needs_scopes(&scopes);
-    let upgraded =
-        accept_upgrade(socket, &verifier, &route, &door.clock, connection, Epoch(1)).await;
-    let (mut socket, context, address) = match upgraded {
+    let (mut socket, upgrade) = match door.acceptor.accept(socket).await {
         Ok(accepted) => accepted,
         Err(UpgradeError::Denied(failure)) => {
             // In the log of the tenant whose issuer the token names; a stranger's is nobody's.
@@ -101,13 +91,14 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
         }
         Err(_) => return,
     };
+    let context = upgrade.context;
     // Before anything else is done for it: what was revoked since the check ends it here.
     let mut live = match door.live.open(context.clone()) {
         Ok(live) => live,
         Err(why) => return close_session(&mut socket, why).await,
     };
-    let lane = address.query().and_then(queue_name).unwrap_or_default();
-    let Some(attached) = attach(&door, connection, lane, &context).await else {
+    let lane = upgrade.target.query().and_then(queue_name).unwrap_or_default();
+    let Some(attached) = attach(&door, context.connection(), lane, &context).await else {
         let refusal = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from("denied") };
         return goodbye(&mut socket, refusal).await;
     };

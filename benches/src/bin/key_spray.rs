@@ -69,7 +69,8 @@ async fn run() -> Result<(), SetupError> {
     let mint = Arc::new(Mint::new(clock.now())?);
     let (a, b) = (Endpoint::start(&mint).await?, Endpoint::start(&mint).await?);
     let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new([7; 16]))));
-    let (keeper, _task) = KeyKeeper::start(ring, JwksClient::new(Networks::Public)?, clock, |_| {});
+    let (keeper, _task) =
+        KeyKeeper::start(ring, JwksClient::new(Networks::PublicAndThisMachine)?, clock, |_| {});
     for (id, endpoint) in [("a", &a), ("b", &b)] {
         if !keeper.register(&registration(id)?, &endpoint.address).await? {
             return Err("an endpoint does not answer".into());

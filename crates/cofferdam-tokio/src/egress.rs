@@ -30,11 +30,14 @@ pub enum Networks {
     /// Private networks as well (RFC 1918, RFC 4193): for an identity provider in one's own data
     /// centre. Never for addresses that a tenant may choose.
     PublicAndPrivate,
+    /// This machine as well, if it is named: a literal loopback address or `localhost`, also by plain
+    /// `http`. For a sidecar, a simulator, a test. Never for addresses that a tenant may choose.
+    PublicAndThisMachine,
 }
 
 impl Networks {
-    /// Whether `address` may be connected to. Loopback, link-local (cloud metadata), multicast and
-    /// reserved addresses never.
+    /// Whether an address that a name leads to may be connected to. Loopback, link-local (cloud
+    /// metadata), multicast and reserved addresses never.
     #[must_use]
     pub fn allow(self, address: IpAddr) -> bool {
         match address {
@@ -54,6 +57,8 @@ impl Networks {
             // "This network", carriers' own, protocol assignments, benchmarking, 6to4 relays.
             [0, ..] | [198, 18 | 19, ..] | [192, 0, 0, _] | [192, 88, 99, _] => true,
             [100, second, ..] => (64..128).contains(&second),
+            // A public address that every machine in Azure finds its own host's agent at.
+            [168, 63, 129, 16] => true,
             // Reserved, and the limited broadcast.
             [first, ..] if first >= 240 => true,
             _ => false,
@@ -67,8 +72,9 @@ impl Networks {
 
     fn allow_v6(self, address: Ipv6Addr) -> bool {
         if address.is_unique_local() {
-            // Amazon's metadata service has an address among these.
-            let is_metadata = address.segments()[..2] == [0xfd00, 0x0ec2];
+            // Amazon's metadata service has an address among these, and Google's.
+            let is_metadata =
+                matches!(address.segments()[..2], [0xfd00, 0x0ec2] | [0xfd20, 0x00ce]);
             return self == Self::PublicAndPrivate && !is_metadata;
         }
         let [first, second, ..] = address.segments();
@@ -95,17 +101,19 @@ fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether a URL may be fetched, as far as its text says: `https`, or plain `http` to this machine;
-/// no user; no literal address that the networks do not allow.
+/// Whether a URL may be fetched, as far as its text says: `https`, or plain `http` to this machine if
+/// that is allowed; no user; no literal address that the networks do not allow.
 pub(crate) fn allows_url(networks: Networks, url: &Url) -> bool {
     let no_user = url.username().is_empty() && url.password().is_none();
     let literal = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok());
+    let is_here = match literal {
+        Some(address) => IpAddr::is_loopback(&address),
+        None => url.host_str() == Some("localhost"),
+    };
     let allowed = match (url.scheme(), literal) {
-        // Said aloud, this machine is meant: a sidecar, a test.
-        ("http" | "https", Some(address)) if IpAddr::is_loopback(&address) => true,
+        ("http" | "https", _) if is_here => networks == Networks::PublicAndThisMachine,
         ("https", Some(address)) => networks.allow(address),
         ("https", None) => url.host_str().is_some(),
-        ("http", None) => url.host_str() == Some("localhost"),
         _ => false,
     };
     no_user && allowed
@@ -132,7 +140,8 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let networks = self.networks;
         Box::pin(async move {
-            let is_self = name.as_str() == "localhost";
+            let is_self =
+                networks == Networks::PublicAndThisMachine && name.as_str() == "localhost";
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let is_good = |address: &SocketAddr| {
                 if is_self { address.ip().is_loopback() } else { networks.allow(address.ip()) }
@@ -203,6 +212,8 @@ mod tests {
             "fec0::1",
             "ff02::1",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "168.63.129.16",
             "5f00::1",
         ];
         for address in never {
@@ -252,16 +263,21 @@ mod tests {
             ("ftp://127.0.0.1/jwks", false),
         ] {
             let url = Url::parse(address).unwrap();
-            assert_eq!(allows_url(Networks::Public, &url), allowed, "{address}");
+            assert_eq!(allows_url(Networks::PublicAndThisMachine, &url), allowed, "{address}");
+            let anywhere =
+                matches!(address, "https://id.example.com/jwks" | "https://1.1.1.1/jwks");
+            assert_eq!(allows_url(Networks::Public, &url), anywhere, "{address}");
         }
     }
 
     /// A name is judged by what it resolves to, when it is resolved.
     #[tokio::test]
     async fn a_name_that_leads_home_leads_nowhere() {
-        let guard = GuardedResolver::new(Networks::Public);
+        let guard = GuardedResolver::new(Networks::PublicAndThisMachine);
         let itself = guard.resolve("localhost".parse().unwrap()).await.unwrap();
         assert!(itself.into_iter().all(|address| address.ip().is_loopback()));
+        let guard = GuardedResolver::new(Networks::Public);
+        assert!(guard.resolve("localhost".parse().unwrap()).await.is_err());
         // The system's resolver takes these for addresses: to it they are names like any other.
         for name in ["127.0.0.1", "169.254.169.254", "10.1.2.3"] {
             assert!(guard.resolve(name.parse().unwrap()).await.is_err(), "{name}");

@@ -177,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unchanged_set_is_not_sent_again() {
-        let client = JwksClient::new(Networks::Public).unwrap();
+        let client = JwksClient::new(Networks::PublicAndThisMachine).unwrap();
         let first = b"HTTP/1.1 200 OK\r\netag: \"7\"\r\ncontent-length: 2\r\n\r\n{}".to_vec();
         let answer = client.fetch(&server(first).await, None).await.unwrap();
         let Answer::Set { validator: Some(validator), .. } = answer else { panic!("{answer:?}") };
@@ -192,7 +192,7 @@ mod tests {
     /// V02: errors, redirects and bodies without end are failures, not key sets.
     #[tokio::test]
     async fn an_answer_that_is_not_a_small_200_is_a_failure() {
-        let client = JwksClient::new(Networks::Public).unwrap();
+        let client = JwksClient::new(Networks::PublicAndThisMachine).unwrap();
         let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec();
         let answer = client.fetch(&server(ok).await, None).await.unwrap();
         assert!(matches!(answer, Answer::Set { body, .. } if body == b"{}"));
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_a_failure() {
-        let client = JwksClient::new(Networks::Public).unwrap();
+        let client = JwksClient::new(Networks::PublicAndThisMachine).unwrap();
         let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let address = format!("http://{unused}/jwks");
         assert_eq!(error(&client, &address).await, JwksError::Unreachable);

@@ -205,8 +205,9 @@ impl KeyKeeper {
 
     /// Waits until a key that `token` names, and for want of which it was refused, may be there.
     ///
-    /// For checks that are not [`verify`](Self::verify), such as the upgrade's: check, wait here if
-    /// the failure's reason is [`Reason::UnknownKey`] or [`Reason::UnknownIssuer`], and check again.
+    /// For checks that are not [`verify`](Self::verify): check, wait here if the failure's reason is
+    /// [`Reason::UnknownKey`] or [`Reason::UnknownIssuer`], and check again. An
+    /// [`Acceptor`](crate::upgrade::Acceptor) that was made with a keeper does so itself.
     pub async fn wait_for_key(&self, token: &str, failure: &AuthFailure) {
         let deadline = Instant::now() + PATIENCE;
         // An issuer's waiters have a bound of their own, so that strangers take nobody's place.
@@ -218,18 +219,30 @@ impl KeyKeeper {
         time::sleep_until(deadline).await;
     }
 
+    /// Has the key fetched that `token` names, if it was refused for want of one. Waits for nothing.
+    pub fn ask_for_key(&self, token: &str, failure: &AuthFailure) {
+        if failure.reason() == Reason::UnknownKey {
+            let _nobody_waits = self.send_ask(token);
+        }
+    }
+
     async fn ask(&self, token: &str, deadline: Instant) -> Option<bool> {
+        timeout_at(deadline, self.send_ask(token)?).await.ok()?.ok()
+    }
+
+    fn send_ask(&self, token: &str) -> Option<oneshot::Receiver<bool>> {
         let named = Unverified::inspect(token).ok()?;
         let (issuer, key_id) = (named.issuer().to_owned(), named.key_id().to_owned());
         let waiter = Waiter(self.waiters.fetch_add(1, Relaxed));
         let (answer, answered) = oneshot::channel();
         // A full queue is as good as no answer: a check must not wait for the task.
         self.asks.try_send(Ask::Unknown { issuer, key_id, waiter, answer }).ok()?;
-        timeout_at(deadline, answered).await.ok()?.ok()
+        Some(answered)
     }
 }
 
-fn is_unknown(failure: &AuthFailure) -> bool {
+/// Whether the key may be there in a moment.
+pub(crate) fn is_unknown(failure: &AuthFailure) -> bool {
     matches!(failure.reason(), Reason::UnknownKey | Reason::UnknownIssuer)
 }
 

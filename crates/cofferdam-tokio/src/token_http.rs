@@ -157,7 +157,7 @@ mod tests {
             let _ = socket.read(&mut request).await.unwrap();
             let _ = socket.write_all(answer.as_bytes()).await;
         });
-        Https::new(Networks::Public).unwrap().exchange(&request(&address)).await
+        Https::new(Networks::PublicAndThisMachine).unwrap().exchange(&request(&address)).await
     }
 
     fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -201,7 +201,11 @@ mod tests {
     async fn a_server_that_is_not_there_is_unreachable() {
         let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let request = request(&format!("http://{unused}/token"));
-        let refusal = Https::new(Networks::Public).unwrap().exchange(&request).await.unwrap_err();
+        let refusal = Https::new(Networks::PublicAndThisMachine)
+            .unwrap()
+            .exchange(&request)
+            .await
+            .unwrap_err();
         assert_eq!(refusal, Failure::Unreachable.into());
     }
 }

@@ -8,7 +8,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -16,14 +16,18 @@ use std::{
 use cofferdam::{
     Compartment, Parts,
     audit::{self, CommitmentKey, Log, Origin, SigningKey, Stored, VerifyingKey},
-    auth::KeyRing,
-    core::{Authority, Epoch, Now, TenantId},
+    auth::{Route, upgrade},
+    core::{Authority, ConnectionId, Epoch, Now, TenantId},
     cursor::{Cursor, DedupKey, Deduplicator, StreamId, Tracker, TrackerLimits},
     filter::{Compiler, Mapping},
     queue::{LaneConfig, Queues, QueuesConfig, TokenBucket, dead_letter::TenantSeal},
     redact::{Policy, PolicyLimits, RedactionKey},
 };
-use cofferdam_tokio::{Clock, random_bytes, sessions::SessionRegistry};
+use cofferdam_tokio::{
+    Clock, KeyKeeper, random_bytes,
+    sessions::{SessionDriver, SessionRegistry},
+    upgrade::{Acceptor, Limits},
+};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -59,6 +63,8 @@ pub(crate) struct Gateway {
     pub(crate) storage_jobs: mpsc::Sender<Job>,
     pub(crate) storage_thread: StorageThread,
     pub(crate) log_keys: Vec<(TenantId, VerifyingKey)>,
+    /// Without it there are no sessions.
+    _driver: SessionDriver,
 }
 
 /// One tenant's task, and how to reach it.
@@ -73,7 +79,7 @@ struct RunningTenant {
 /// What connects the tasks.
 struct Wires {
     issuer: Arc<Issuer>,
-    keys: Arc<KeyRing>,
+    keeper: KeyKeeper,
     live: SessionRegistry,
     storage_jobs: mpsc::Sender<Job>,
     stats: Arc<Stats>,
@@ -86,13 +92,21 @@ struct Wires {
 impl Wires {
     fn doorkeeper(&self, tenants: &[RunningTenant], clock: Clock) -> Doorkeeper {
         let inboxes = tenants.iter().map(|one| (one.id.clone(), one.commands.clone()));
+        let connections = Arc::clone(&self.connections);
+        let acceptor = Acceptor::new(
+            self.keeper.clone(),
+            upgrade::Policy::default(),
+            Route::any().needs_scopes(&["events:read"]),
+            Limits::default(),
+            clock,
+            move || (ConnectionId(connections.fetch_add(1, Relaxed)), Epoch(1)),
+        );
         Doorkeeper {
-            keys: Arc::clone(&self.keys),
+            acceptor,
             live: self.live.clone(),
             clock,
             tenants: inboxes.collect(),
             stats: Arc::clone(&self.stats),
-            connections: Arc::clone(&self.connections),
             phase: self.phase.clone(),
         }
     }
@@ -136,7 +150,7 @@ impl Gateway {
             .storage
             .start(&ids)
             .map_err(|error| format!("the data folder cannot be written: {error}"))?;
-        let (issuer, keys, live) = world::trust(&upstream, &shared).await?;
+        let (issuer, keeper, (live, driver)) = world::trust(&upstream, &shared).await?;
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(2))
@@ -144,7 +158,7 @@ impl Gateway {
             .build();
         let http = http.map_err(|error| format!("no http client: {error}"))?;
         let connections = Arc::new(AtomicU64::new(1));
-        let wires = Wires { issuer, keys, live, storage_jobs, stats, phase, http, connections };
+        let wires = Wires { issuer, keeper, live, storage_jobs, stats, phase, http, connections };
         let tenants = shared.run_tenants(&upstream, compartments, &wires)?;
         tokio::spawn(sessions::serve(door, Arc::new(wires.doorkeeper(&tenants, shared.clock))));
         world::start_consumers(settings, &upstream, consumers, &wires, ownership);
@@ -163,6 +177,7 @@ impl Gateway {
             storage_jobs: wires.storage_jobs,
             storage_thread,
             log_keys,
+            _driver: driver,
         })
     }
 
@@ -212,7 +227,7 @@ impl<'s> Shared<'s> {
                 token: tenant.token().to_owned(),
                 topics: tenant.topics(),
                 issuer: Arc::clone(&wires.issuer),
-                keys: Arc::clone(&wires.keys),
+                keys: Arc::clone(wires.keeper.ring()),
                 clock: self.clock,
                 http: wires.http.clone(),
                 connections: Arc::clone(&wires.connections),

@@ -8,7 +8,8 @@ use cofferdam::{
 };
 use cofferdam_sim::generator::Profile;
 use cofferdam_tokio::{
-    JwksClient, KeyEvent, KeyKeeper, Networks, random_bytes, sessions::SessionRegistry,
+    JwksClient, KeyEvent, KeyKeeper, Networks, random_bytes,
+    sessions::{SessionDriver, SessionRegistry},
 };
 use tokio::task;
 
@@ -43,7 +44,7 @@ pub(super) async fn start_upstream(settings: &Settings) -> Result<Upstream, Stri
 pub(super) async fn trust(
     upstream: &Upstream,
     shared: &Shared<'_>,
-) -> Result<(Arc<Issuer>, Arc<KeyRing>, SessionRegistry), String> {
+) -> Result<(Arc<Issuer>, KeyKeeper, (SessionRegistry, SessionDriver)), String> {
     let tenants: Vec<(TenantId, String)> = upstream
         .tenants()
         .iter()
@@ -52,7 +53,8 @@ pub(super) async fn trust(
     let issuer = Issuer::start(&tenants, shared.clock)
         .await
         .map_err(|error| format!("the issuer cannot start: {error}"))?;
-    let client = JwksClient::new(Networks::Public).map_err(|error| error.to_string())?;
+    let client =
+        JwksClient::new(Networks::PublicAndThisMachine).map_err(|error| error.to_string())?;
     let cache = TokenCache::new(&random_bytes(), REMEMBERED);
     let verifier = Verifier::new(shared.authority.clone()).with_cache(cache);
     let ring = Arc::new(KeyRing::new(verifier));
@@ -60,7 +62,7 @@ pub(super) async fn trust(
         SessionRegistry::start(Arc::clone(&ring), shared.clock, Limits::default());
     let ending = sessions.clone();
     let on_event = move |event| report(&ending, event);
-    let (keeper, task) = KeyKeeper::start(Arc::clone(&ring), client, shared.clock, on_event);
+    let (keeper, _task) = KeyKeeper::start(Arc::clone(&ring), client, shared.clock, on_event);
     for (tenant, _) in &tenants {
         let config = IssuerConfig::new(&Issuer::name(tenant), tenant.clone(), AUDIENCE);
         let registered = keeper.register(&config, &issuer.key_set_address(tenant)).await;
@@ -70,12 +72,7 @@ pub(super) async fn trust(
             Err(error) => return Err(format!("the issuer of {tenant}: {error}")),
         }
     }
-    // The task ends with the last clone of its keeper, and the gateway runs until its end.
-    tokio::spawn(async move {
-        let _kept = (keeper, driver);
-        let _ended = task.await;
-    });
-    Ok((Arc::new(issuer), ring, sessions))
+    Ok((Arc::new(issuer), keeper, (sessions, driver)))
 }
 
 /// Tokens that are remembered for when everybody reconnects.

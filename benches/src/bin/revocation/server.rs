@@ -110,12 +110,9 @@ async fn session(
     registry: SessionRegistry,
     connection: ConnectionId,
 ) {
-    let verifier = keys.verifier();
     let route = Route::any();
-    let accepted = accept_upgrade(socket, &verifier, &route, &clock, connection, Epoch(1)).await;
+    let accepted = accept_upgrade(socket, &keys, &route, &clock, connection, Epoch(1)).await;
     let Ok((mut socket, context, _)) = accepted else { return };
-    // The session must not keep the table alive that it was checked against.
-    drop(verifier);
     let why = match registry.open(context) {
         Ok(mut guard) => {
             tokio::select! {

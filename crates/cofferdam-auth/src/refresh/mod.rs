@@ -100,7 +100,7 @@ pub enum Input {
 }
 
 /// What an issuer's server said.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Answer {
     /// 200, with a body that may be a key set.
@@ -119,6 +119,17 @@ pub enum Answer {
     },
     /// No answer, or none of these.
     Failed,
+}
+
+/// Shows how long the body is: one that is refused may hold private keys.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set { body, .. } => write!(f, "Set({} bytes)", body.len()),
+            Self::NotModified { .. } => f.write_str("NotModified"),
+            Self::Failed => f.write_str("Failed"),
+        }
+    }
 }
 
 /// What the [`Refresher`] asks of its driver.

@@ -42,7 +42,7 @@ pub enum AssertionAudience {
 ///
 /// A plain record, so that it can be written down with `..ClientConfig::new(..)`;
 /// [`Clients::register`](super::Clients::register) checks it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ClientConfig {
     /// The one tenant that the client is for.
     pub tenant: TenantId,
@@ -68,6 +68,17 @@ pub struct ClientConfig {
     /// The lifetime that is usual, as the baseline of the refresh rate. By default it is that of
     /// the newest token, and then a server that shortens lifetimes moves its own baseline.
     pub usual_lifetime: Option<Duration>,
+}
+
+/// Shows whose it is, and not what is in its parameters: an `api_key` may be.
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("tenant", &self.tenant)
+            .field("token_endpoint", &self.token_endpoint)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientConfig {

@@ -135,6 +135,13 @@ impl Policy {
         }
     }
 
+    /// The token that a request presents, if it presents one as the rules have it; nothing of it is
+    /// proved.
+    #[must_use]
+    pub fn token<'r>(&self, request: &'r Parts) -> Option<&'r str> {
+        self.read(request).ok().map(|presented| presented.token)
+    }
+
     /// What the request says, of which nothing is proved.
     fn read<'r>(&self, request: &'r Parts) -> Result<Presented<'r>, Reason> {
         let target = form::check(request)?;

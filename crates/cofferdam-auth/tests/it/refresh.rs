@@ -412,6 +412,8 @@ fn what_an_earlier_registration_asked_for_is_nobodys() {
 #[test]
 fn its_debug_text_names_nobody() {
     assert_eq!(format!("{:?}", Rig::new().machine), "Refresher { issuers: 1, .. }");
+    let answers = [body("secret"), Answer::NotModified { max_age: None }, Answer::Failed];
+    assert_eq!(format!("{answers:?}"), "[Set(6 bytes), NotModified, Failed]");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use cofferdam_auth::{
     KeyRing, Route,
     upgrade::{Admission, Policy, Upgrade},
 };
-use cofferdam_core::{ConnectionId, Epoch, Scoped, TenantContext};
+use cofferdam_core::{ConnectionId, Epoch, Now, Scoped, TenantContext};
 use http::request::Parts;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -18,8 +18,8 @@ use tokio::{
 };
 use tokio_tungstenite::{WebSocketStream, tungstenite::http};
 
-use super::{UpgradeError, UpgradeLayer, handshake, refuse};
-use crate::{Clock, random_bytes};
+use super::{Asked, UpgradeError, UpgradeLayer, answer, ask, in_time, open, refuse};
+use crate::{Clock, KeyKeeper, keys::is_unknown, random_bytes};
 
 /// Checks the upgrades of one listener. Cloning it copies a pointer.
 ///
@@ -30,8 +30,39 @@ pub struct Acceptor {
     shared: Arc<Shared>,
 }
 
+/// Where an [`Acceptor`] has its keys from.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// A ring that somebody else keeps fresh.
+    Ring(Arc<KeyRing>),
+    /// A keeper: a token of a key that is not there yet is held for a second while the key is
+    /// fetched (SECURITY V03).
+    Kept(KeyKeeper),
+}
+
+impl From<Arc<KeyRing>> for Keys {
+    fn from(ring: Arc<KeyRing>) -> Self {
+        Self::Ring(ring)
+    }
+}
+
+impl From<KeyKeeper> for Keys {
+    fn from(keeper: KeyKeeper) -> Self {
+        Self::Kept(keeper)
+    }
+}
+
+impl Keys {
+    fn ring(&self) -> &KeyRing {
+        match self {
+            Self::Ring(ring) => ring,
+            Self::Kept(keeper) => keeper.ring(),
+        }
+    }
+}
+
 struct Shared {
-    keys: Arc<KeyRing>,
+    keys: Keys,
     policy: Policy,
     route: Route<'static>,
     clock: Clock,
@@ -69,7 +100,7 @@ impl Acceptor {
     /// every token must be good for.
     #[must_use]
     pub fn new(
-        keys: Arc<KeyRing>,
+        keys: impl Into<Keys>,
         policy: Policy,
         route: Route<'static>,
         limits: Limits,
@@ -80,7 +111,7 @@ impl Acceptor {
         let handshakes = limits.handshakes.get().min(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
-                keys,
+                keys: keys.into(),
                 policy,
                 route,
                 clock,
@@ -105,7 +136,19 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         match self.shared.handshakes.try_acquire() {
-            Ok(_until_the_end) => handshake(socket, |parts| self.decide(parts)).await,
+            Ok(_until_the_end) => {
+                let answering = async {
+                    let decided = match ask(&mut socket).await {
+                        Ok(Asked { parts, response }) => {
+                            self.decide(&parts).await.map(|upgrade| (upgrade, response))
+                        }
+                        Err(error) => Err(error),
+                    };
+                    answer(&mut socket, decided).await
+                };
+                let upgrade = in_time(answering).await?;
+                Ok((open(socket).await, upgrade))
+            }
             Err(_) => {
                 let refusing = refuse(&mut socket, UpgradeError::Overloaded);
                 // The answer fits into any socket's buffer; whoever takes none is not waited for.
@@ -121,19 +164,50 @@ impl Acceptor {
         UpgradeLayer::new(self.clone())
     }
 
+    /// Waits for a key that is not there yet, if there is a keeper.
+    async fn decide(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
+        let binding = (self.shared.bind)();
+        let failure = match self.check(parts, binding) {
+            Err(UpgradeError::Denied(failure)) if is_unknown(&failure) => failure,
+            decided => return decided,
+        };
+        if let Keys::Kept(keeper) = &self.shared.keys
+            && let Some(token) = self.shared.policy.token(parts)
+        {
+            keeper.wait_for_key(token, &failure).await;
+            return self.check(parts, binding);
+        }
+        Err(UpgradeError::Denied(failure))
+    }
+
+    /// The same without waiting: the key is asked for, and whoever comes back finds it.
+    pub(super) fn decide_now(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
+        let decided = self.check(parts, (self.shared.bind)());
+        if let Err(UpgradeError::Denied(failure)) = &decided
+            && let Keys::Kept(keeper) = &self.shared.keys
+            && let Some(token) = self.shared.policy.token(parts)
+        {
+            keeper.ask_for_key(token, failure);
+        }
+        decided
+    }
+
     /// The credential first, the tenant's limit after: before, nobody knows whose limit it is.
-    pub(super) fn decide(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
+    fn check(
+        &self,
+        parts: &Parts,
+        (connection, epoch): (ConnectionId, Epoch),
+    ) -> Result<Upgrade, UpgradeError> {
         let shared = &*self.shared;
         let now = shared.clock.now();
-        let (connection, epoch) = (shared.bind)();
-        let verifier = shared.keys.verifier();
+        let verifier = shared.keys.ring().verifier();
         let checked = shared.policy.check(&verifier, parts, &shared.route, now, connection, epoch);
         let upgrade = checked.map_err(UpgradeError::Denied)?;
         self.admit(&upgrade.context, now)?;
         Ok(upgrade)
     }
 
-    fn admit(&self, context: &TenantContext, now: cofferdam_core::Now) -> Result<(), UpgradeError> {
+    fn admit(&self, context: &TenantContext, now: Now) -> Result<(), UpgradeError> {
         let tenant = context.tenant();
         // Whoever panicked while holding it had changed one number at most.
         let mut admission = self.shared.admission.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,10 @@
 //! address. Identity goes by the request: over HTTP/2 each stream is checked by its own authority
 //! and its own token (SECURITY U10), and nothing of it is kept on the connection.
 //!
+//! Nobody is held up for a key that is not there yet: the request is refused, the
+//! [`KeyKeeper`](crate::KeyKeeper) fetches the key if the acceptor has one, and the client's next try
+//! finds it.
+//!
 //! The limit of handshakes in progress is not the layer's: an HTTP server has read the head before.
 //! Give the server a header timeout and a connection limit (N06).
 //!
@@ -75,7 +79,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let decided = self.acceptor.decide(&parts).and_then(|upgrade| {
+        let decided = self.acceptor.decide_now(&parts).and_then(|upgrade| {
             hand_on(&upgrade, &mut parts)
                 .map_err(|_| UpgradeError::Denied(AuthFailure::malformed_request()))?;
             Ok(upgrade)

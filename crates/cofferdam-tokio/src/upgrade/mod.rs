@@ -12,7 +12,7 @@ mod layer;
 use std::{fmt, time::Duration};
 
 use cofferdam_auth::{
-    AuthFailure, Route, Verifier,
+    AuthFailure, KeyRing, Route,
     upgrade::{self, Policy, Upgrade},
 };
 use cofferdam_core::{ConnectionId, Epoch, TenantContext, TenantId};
@@ -28,7 +28,7 @@ use tokio_tungstenite::{
 };
 
 pub use self::{
-    acceptor::{Acceptor, Limits},
+    acceptor::{Acceptor, Keys, Limits},
     layer::{UpgradeFuture, UpgradeLayer, UpgradeService},
 };
 use crate::Clock;
@@ -83,8 +83,8 @@ impl UpgradeError {
 ///
 /// [`UpgradeError`]. The peer was told nothing but "denied", and its socket is closed.
 pub async fn accept_upgrade<S>(
-    socket: S,
-    verifier: &Verifier,
+    mut socket: S,
+    keys: &KeyRing,
     route: &Route<'_>,
     clock: &Clock,
     connection: ConnectionId,
@@ -93,16 +93,19 @@ pub async fn accept_upgrade<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut address = http::Uri::default();
-    let decide = |parts: &Parts| {
-        address = parts.uri.clone();
-        let policy = Policy::default();
-        policy
-            .check(verifier, parts, route, clock.now(), connection, epoch)
-            .map_err(UpgradeError::Denied)
+    let answering = async {
+        let mut address = http::Uri::default();
+        let decided = ask(&mut socket).await.and_then(|Asked { parts, response }| {
+            // The table of this moment: the head took its time.
+            let (verifier, policy) = (keys.verifier(), Policy::default());
+            let checked = policy.check(&verifier, &parts, route, clock.now(), connection, epoch);
+            address = parts.uri;
+            checked.map(|upgrade| (upgrade, response)).map_err(UpgradeError::Denied)
+        });
+        Ok((answer(&mut socket, decided).await?.context, address))
     };
-    let (socket, upgrade) = handshake(socket, decide).await?;
-    Ok((socket, upgrade.context, address))
+    let (context, address) = in_time(answering).await?;
+    Ok((open(socket).await, context, address))
 }
 
 /// What a socket may take: 1 MiB a message, and 16 KiB of buffer where the library's 128 would be
@@ -118,38 +121,34 @@ pub fn socket_config() -> WebSocketConfig {
         .max_frame_size(Some(1 << 20))
 }
 
-/// Reads a head, lets `decide` look at it, and answers.
-async fn handshake<S>(
-    mut socket: S,
-    decide: impl FnOnce(&Parts) -> Result<Upgrade, UpgradeError>,
-) -> Result<(WebSocketStream<S>, Upgrade), UpgradeError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let answering = answer(&mut socket, decide);
-    match tokio::time::timeout(HEAD_TIMEOUT, answering).await {
-        Ok(Ok(upgrade)) => {
-            let config = Some(socket_config());
-            let socket = WebSocketStream::from_raw_socket(socket, Role::Server, config).await;
-            Ok((socket, upgrade))
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(UpgradeError::Handshake),
-    }
+/// A request that is a WebSocket's, and the `101` for it if it is let in.
+struct Asked {
+    parts: Parts,
+    response: Response<()>,
 }
 
+/// Reads a head.
+async fn ask<S: AsyncRead + Unpin>(socket: &mut S) -> Result<Asked, UpgradeError> {
+    let request = head::read(socket).await?;
+    let malformed = |_| UpgradeError::Denied(AuthFailure::malformed_request());
+    let response = create_response(&request).map_err(malformed)?;
+    let (parts, ()) = request.into_parts();
+    Ok(Asked { parts, response })
+}
+
+/// Tells the peer what was decided.
 async fn answer<S>(
     socket: &mut S,
-    decide: impl FnOnce(&Parts) -> Result<Upgrade, UpgradeError>,
+    decided: Result<(Upgrade, Response<()>), UpgradeError>,
 ) -> Result<Upgrade, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let decided = match head::read(socket).await {
-        Ok(request) => accepting_answer(request, decide),
-        Err(error) => Err(error),
-    };
-    match decided {
+    let head = decided.and_then(|(upgrade, mut response)| {
+        upgrade.answer(response.headers_mut());
+        Ok((upgrade, bytes(&response).map_err(gone)?))
+    });
+    match head {
         // U08: nobody who waited for the answer has sent anything by now.
         Ok(_) if head::has_more(socket).await => {
             refuse(socket, UpgradeError::Denied(AuthFailure::malformed_request())).await
@@ -163,17 +162,14 @@ where
     }
 }
 
-/// The `101`, as bytes, for a request that `decide` lets in.
-fn accepting_answer(
-    request: http::Request<()>,
-    decide: impl FnOnce(&Parts) -> Result<Upgrade, UpgradeError>,
-) -> Result<(Upgrade, Vec<u8>), UpgradeError> {
-    let malformed = |_| UpgradeError::Denied(AuthFailure::malformed_request());
-    let mut response = create_response(&request).map_err(malformed)?;
-    let (parts, ()) = request.into_parts();
-    let upgrade = decide(&parts)?;
-    upgrade.answer(response.headers_mut());
-    Ok((upgrade, bytes(&response).map_err(gone)?))
+async fn in_time<T>(
+    answering: impl Future<Output = Result<T, UpgradeError>>,
+) -> Result<T, UpgradeError> {
+    tokio::time::timeout(HEAD_TIMEOUT, answering).await.unwrap_or(Err(UpgradeError::Handshake))
+}
+
+async fn open<S: AsyncRead + AsyncWrite + Unpin>(socket: S) -> WebSocketStream<S> {
+    WebSocketStream::from_raw_socket(socket, Role::Server, Some(socket_config())).await
 }
 
 /// Tells the peer as much as it may know, and closes.

@@ -7,18 +7,23 @@ use std::sync::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use cofferdam_auth::{AuthFailure, IssuerConfig, KeyRing, Route, Verifier, session::Limits};
+use cofferdam_auth::{
+    AuthFailure, IssuerConfig, KeyRing, Route, Verifier, session::Limits, upgrade::Policy,
+};
 use cofferdam_core::{Authority, ConnectionId, Epoch, Reason, Scoped, TenantContext, TenantId};
 use cofferdam_tokio::{
     Clock, JwksClient, JwksError, KeyEvent, KeyKeeper, Networks, RegisterError,
     sessions::SessionRegistry,
+    upgrade::{self, Acceptor},
 };
 use futures_util::{FutureExt, future::join_all};
 use serde_json::json;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, duplex},
     net::TcpListener,
 };
+
+use super::world::head;
 
 /// What the server of one issuer does next.
 #[derive(Clone)]
@@ -107,7 +112,7 @@ impl World {
     fn new() -> Self {
         let clock = Clock::start();
         let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new([7; 16]))));
-        let client = JwksClient::new(Networks::Public).unwrap();
+        let client = JwksClient::new(Networks::PublicAndThisMachine).unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let heard = move |event| seen.lock().unwrap().push(event);
@@ -219,6 +224,51 @@ async fn a_token_that_is_newer_than_the_keys_is_accepted_after_one_fetch() {
     assert_eq!(server.asked(), 2);
 }
 
+/// V03: so it is at the upgrade, where it is the peer that waits.
+#[tokio::test]
+async fn an_upgrade_waits_for_a_key_that_is_fetched() {
+    let (world, server) = (World::new(), Server::start(&[1]).await);
+    world.register("acme", &server).await.unwrap();
+    server.now(Does::Publish(vec![1, 2]));
+    let limits = upgrade::Limits::default();
+    let bind = || (ConnectionId(1), Epoch(1));
+    let acceptor = Acceptor::new(
+        world.keeper.clone(),
+        Policy::default(),
+        Route::any(),
+        limits,
+        world.clock,
+        bind,
+    );
+    for (seed, key_id, accepted) in [(2, "k2", true), (1, "k1", true), (1, "k7", false)] {
+        let bearer = format!("Bearer {}", world.token("acme", seed, key_id));
+        let (mut peer, ours) = duplex(16 << 10);
+        peer.write_all(head("/", &[("Authorization", &bearer)]).as_bytes()).await.unwrap();
+        let outcome = acceptor.accept(ours).await;
+        assert_eq!(outcome.is_ok(), accepted, "{key_id}");
+    }
+    assert_eq!(server.asked(), 2, "once for k2, and too soon after it for k7");
+}
+
+/// The layer holds nobody up: whoever comes back finds the key.
+#[tokio::test]
+async fn a_layer_has_a_key_fetched_that_is_not_there() {
+    let (world, server) = (World::new(), Server::start(&[1]).await);
+    world.register("acme", &server).await.unwrap();
+    server.now(Does::Publish(vec![1, 2]));
+    let token = world.token("acme", 2, "k2");
+    let check = || {
+        let (route, now) = (Route::any(), world.clock.now());
+        world.keeper.ring().verify(&token, &route, now, ConnectionId(1), Epoch(1))
+    };
+    let failure = check().unwrap_err();
+    world.keeper.ask_for_key(&token, &failure);
+    while check().is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.asked(), 2);
+}
+
 /// V01: a key that its issuer no longer publishes is refused after the next fetch, and its sessions
 /// are named.
 #[tokio::test]
@@ -253,7 +303,7 @@ async fn a_withdrawn_keys_sessions_end() {
         KeyEvent::Removed { tenant, issuer } => heard.issuer_removed(&tenant, &issuer),
         _ => {}
     };
-    let client = JwksClient::new(Networks::Public).unwrap();
+    let client = JwksClient::new(Networks::PublicAndThisMachine).unwrap();
     let (keeper, _task) = KeyKeeper::start(ring, client, clock, on_event);
     let world = World { keeper, clock, events: Arc::default() };
     let (acme, globex) = (Server::start(&[1, 2]).await, Server::start(&[1]).await);

@@ -89,7 +89,8 @@ fn config(server: &Server, token_form: TokenForm) -> ClientConfig {
 fn client(config: ClientConfig) -> TokenClient {
     let mut clients = Clients::new([1; 32]);
     clients.register(config).unwrap();
-    TokenClient::new(Networks::Public, clients, SourceLimits::default(), |_, _| {}).unwrap()
+    TokenClient::new(Networks::PublicAndThisMachine, clients, SourceLimits::default(), |_, _| {})
+        .unwrap()
 }
 
 const TOKEN: &str = r#"{"access_token":"qL8","token_type":"bearer","expires_in":86400}"#;

@@ -14,8 +14,7 @@ async fn ask(world: &World, target: &str, headers: &[(&str, &str)]) -> (Accepted
 
     let route = Route::any().needs_scopes(&["events:read"]);
     let (connection, epoch) = (ConnectionId(7), Epoch(3));
-    let verifier = world.keys.verifier();
-    let accepting = accept_upgrade(ours, &verifier, &route, &world.clock, connection, epoch);
+    let accepting = accept_upgrade(ours, &world.keys, &route, &world.clock, connection, epoch);
     let accepted = accepting.await.map(|(socket, context, uri)| {
         drop(socket);
         (context, uri.to_string())
@@ -133,8 +132,7 @@ async fn a_head_that_does_not_end_is_given_up() {
     let (mut peer, ours) = duplex(1_024);
     peer.write_all(b"GET /stream HTTP/1.1\r\nHost: ").await.unwrap();
     let route = Route::any();
-    let verifier = world.keys.verifier();
     let accepting =
-        accept_upgrade(ours, &verifier, &route, &world.clock, ConnectionId(1), Epoch(1));
+        accept_upgrade(ours, &world.keys, &route, &world.clock, ConnectionId(1), Epoch(1));
     assert!(matches!(accepting.await, Err(UpgradeError::Handshake)));
 }
