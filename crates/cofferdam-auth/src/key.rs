@@ -173,7 +173,8 @@ fn rsa_key(
 }
 
 fn p256_key(x: &[u8], y: &[u8]) -> Result<ParsedPublicKey, Unsound> {
-    if x.len() != 32 || y.len() != 32 {
+    // Parsing counts the bytes of both, and cannot see where one ends.
+    if x.len() != 32 {
         return Err(Unsound);
     }
     // SEC 1 section 2.3.3: 4 says that both coordinates follow. Parsing checks the curve equation.
@@ -241,7 +242,7 @@ fn is_roca(modulus: &[u8]) -> bool {
         let rest = modulus.iter().fold(0, |rest, &byte| (rest * 256 + u32::from(byte)) % prime);
         let mut power = 1;
         (0..prime).any(|_| {
-            power = power * (65_537 % prime) % prime;
+            power = power * 65_537 % prime;
             power == rest
         })
     })
@@ -350,6 +351,58 @@ mod tests {
             }
         }
         assert_eq!(refused, 48);
+    }
+
+    /// Written out once more: a test that takes the table's word for itself cannot find it wrong.
+    #[test]
+    fn a_point_is_weak_for_its_order_or_its_spelling_alone() {
+        let point = |first: u8, middle: u8, last: u8| {
+            let mut y = [middle; 32];
+            (y[0], y[31]) = (first, last);
+            y
+        };
+        for weak in [(0, 0, 0), (1, 0, 0), (0xec, 0xff, 0x7f), (0xed, 0xff, 0x7f)] {
+            assert!(is_weak_point(&point(weak.0, weak.1, weak.2)), "{weak:x?}");
+        }
+        for sound in
+            [(2, 0, 0), (0xeb, 0xff, 0x7f), (0xff, 0xff, 0x7e), (0xff, 0, 0x7f), (0xff, 0xfe, 0x7f)]
+        {
+            assert!(!is_weak_point(&point(sound.0, sound.1, sound.2)), "{sound:x?}");
+        }
+        assert!(is_weak_point(&SMALL_ORDER_Y[0]) && is_weak_point(&SMALL_ORDER_Y[2]));
+    }
+
+    /// A06: whatever else stands in it, a key is of the type that it says.
+    #[test]
+    fn a_key_of_two_types_is_none() {
+        let (n, point) = (b64(&[0xff; 256]), b64(&[0; 32]));
+        let parts = format!(r#""n":"{n}","e":"AQAB","x":"{}","y":"{point}""#, b64(&GOOD_POINT));
+        for (kty, alg) in [
+            (r#""kty":"RSA""#, "EdDSA"),
+            (r#""kty":"RSA""#, "ES256"),
+            (r#""kty":"EC","crv":"P-256""#, "RS256"),
+            (r#""kty":"EC","crv":"P-256""#, "EdDSA"),
+            (r#""kty":"OKP","crv":"Ed25519""#, "PS256"),
+            (r#""kty":"OKP","crv":"Ed25519""#, "RS256"),
+        ] {
+            assert_eq!(
+                import(&format!(r#"{{{kty},"alg":"{alg}",{parts}}}"#)),
+                Err(Unsound),
+                "{alg}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_keys_print_is_its_own_and_nothing_else_is_shown() {
+        let key = |jwk: &str| Key::import(&json::read(jwk.as_bytes()).unwrap()).unwrap().unwrap();
+        let own = key(&ed25519(&GOOD_POINT, r#","kid":"a""#));
+        assert_eq!(own.print(), key(&ed25519(&GOOD_POINT, r#","kid":"b""#)).print());
+        let other = key(&ed25519(&GOOD_POINT, r#","alg":"Ed25519""#));
+        assert_ne!(own.print(), other.print(), "for another algorithm");
+        assert_ne!(own.print(), [0; 16]);
+        let shown = format!("{own:?}");
+        assert!(shown.starts_with("Key") && !shown.contains("215, 90"), "{shown}");
     }
 
     #[test]

@@ -176,6 +176,14 @@ mod tests {
             let keys = format!(r#"{{"kid":"o",{KEY}}},{}"#, one(&format!(r#","{member}":"AA""#)));
             assert_eq!(import(&keys), Err(InvalidKeySet::PrivateKey), "{member}");
         }
+        // To the key, and to the byte.
+        let keys = (0..20).map(|i| format!(r#"{{"kid":"{i}",{KEY}}}"#)).collect::<Vec<_>>();
+        assert_eq!(import(&keys.join(",")).unwrap().len(), 20);
+        let body = format!(r#"{{"keys":[{}]}}"#, one(""));
+        let padded = |len: usize| format!("{body}{}", " ".repeat(len - body.len()));
+        assert!(KeySet::import(padded(MAX_BODY).as_bytes()).is_ok());
+        let larger = KeySet::import(padded(MAX_BODY + 1).as_bytes());
+        assert_eq!(larger.unwrap_err(), InvalidKeySet::TooLarge);
         for body in ["", "<html>", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]} x"#] {
             assert!(KeySet::import(body.as_bytes()).is_err(), "{body}");
         }

@@ -253,6 +253,32 @@ mod tests {
     }
 
     #[test]
+    fn every_entry_counts_once() {
+        let mut list = List::default();
+        let now = Now::from_millis(0, 0);
+        for i in 0..2 {
+            list.revoke(Revoked::Subject(&i.to_string()), now).unwrap();
+        }
+        for i in 0..3 {
+            list.revoke(Revoked::Client(&i.to_string()), now).unwrap();
+        }
+        for i in 0..5 {
+            list.revoke(Revoked::Key(&i.to_string()), now).unwrap();
+        }
+        list.revoke(Revoked::Everything, now).unwrap();
+        for i in 0..MAX_ENTRIES - 10 {
+            assert_eq!(list.revoke(Revoked::Token(&i.to_string()), now), Ok(()), "{i}");
+        }
+        for what in [Revoked::Token("x"), Revoked::Subject("x"), Revoked::Client("x")] {
+            assert_eq!(list.revoke(what, now), Err(RevocationsFull), "{what:?}");
+        }
+        let there = [Revoked::Token("7"), Revoked::Subject("1"), Revoked::Client("2")];
+        for what in there.into_iter().chain([Revoked::Key("4"), Revoked::Everything]) {
+            assert_eq!(list.revoke(what, now), Ok(()), "{what:?}");
+        }
+    }
+
+    #[test]
     fn an_older_revocation_that_arrives_late_takes_nothing_back() {
         let (early, late) = (Now::from_millis(9, 5_000), Now::from_millis(3, 9_000));
         for what in [Revoked::Subject("ana"), Revoked::Client("dashboard"), Revoked::Everything] {

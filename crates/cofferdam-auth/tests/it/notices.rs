@@ -138,6 +138,31 @@ fn a_name_that_no_token_can_hold_is_not_sealed() {
     assert!(of(8 * 1024 + 1).is_err());
 }
 
+/// To the byte: what a broker must be able to carry.
+#[test]
+fn the_longest_notice_is_as_long_as_it_is_said_to_be() {
+    let notice = revoked(&"a".repeat(63), Target::Subject("x".repeat(8 * 1024).into()));
+    let bytes = notice.seal(&key()).unwrap();
+    assert_eq!((bytes.len(), Notice::MAX_LEN), (8_300, 8_300));
+    assert_eq!(Notice::open(&bytes, &key()), Ok(notice));
+}
+
+#[test]
+fn nothing_shows_a_key_or_a_name() {
+    let targets = [
+        (Target::Token("hunter2".into()), "Token(..)"),
+        (Target::Key("hunter2".into()), "Key(..)"),
+        (Target::Subject("hunter2".into()), "Subject(..)"),
+        (Target::Client("hunter2".into()), "Client(..)"),
+        (Target::Everything, "Everything"),
+    ];
+    for (target, shown) in targets {
+        assert_eq!(format!("{target:?}"), shown);
+    }
+    assert_eq!(format!("{:?}", NoticeKey::new(&[7; 32])), "NoticeKey(..)");
+    assert_eq!(format!("{:?}", LocalFeed::new()), "LocalFeed(..)");
+}
+
 /// In every phase of a rotation each node opens what any other seals.
 #[test]
 fn keys_rotate_without_a_silence() {

@@ -154,3 +154,9 @@ fn no_change_is_lost_when_writers_collide() {
         assert_eq!(again, Err(InvalidIssuer::Duplicate), "{writer} {i}");
     }
 }
+
+#[test]
+fn a_ring_shows_how_many_issuers_it_has() {
+    let ring = KeyRing::new(WORLD.verifier.clone());
+    assert_eq!(format!("{ring:?}"), "KeyRing(Verifier { issuers: 2, .. })");
+}

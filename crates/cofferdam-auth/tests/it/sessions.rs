@@ -142,6 +142,34 @@ fn ends_at_the_millisecond_of_its_expiry() {
     assert_eq!(rig.refused(), Some(Why::Expired), "an expired credential opens nothing");
 }
 
+/// Not at the next look at the wall clock, which would be half a second later.
+#[test]
+fn asks_to_be_woken_when_the_next_session_ends() {
+    let mut rig = Rig::new();
+    rig.open(context(1, |parts| parts.expires_at_ms = START + 1_500))
+        .pass(Duration::from_millis(1_200));
+    let due = rig.sessions.poll_timeout().unwrap();
+    assert_eq!(due.monotonic_ns(), 1_500_000_000);
+    assert_eq!(rig.pass(Duration::from_millis(300)).ended(), [(1, Why::Expired)]);
+}
+
+/// A heartbeat is as old as it says: one that is played back hides no silence since.
+#[test]
+fn a_heartbeat_counts_from_when_it_was_sent() {
+    let mut rig = with_feed();
+    rig.pass(Duration::from_secs(20)).tell(Input::FeedHeard { sent_ms: START });
+    rig.open(context(1, |_| {})).pass(Duration::from_millis(9_999)).open(context(2, |_| {}));
+    assert_eq!(rig.refused(), None);
+    rig.pass(Duration::from_millis(1)).open(context(3, |_| {}));
+    assert_eq!(rig.refused(), Some(Why::FeedSilent));
+    // A later one that says to be older takes nothing back.
+    rig.tell(Input::FeedHeard { sent_ms: START + 30_000 });
+    rig.tell(Input::FeedHeard { sent_ms: START + 1_000 }).open(context(3, |_| {}));
+    assert_eq!(rig.refused(), None);
+    assert_eq!(rig.pass(Duration::from_millis(59_999)).ended(), []);
+    assert_eq!(rig.pass(Duration::from_millis(1)).ended().len(), 3);
+}
+
 /// S08: an hour back, before and after the opening, is no hour more.
 #[test]
 fn a_wall_clock_that_is_set_back_extends_no_session() {
@@ -496,6 +524,14 @@ fn a_feeds_silence_can_be_shortened_only() {
     rig.tell(Input::FeedHeard { sent_ms: START }).open_all([1]).pass(ten).open(context(2, |_| {}));
     assert_eq!(rig.refused(), Some(Why::FeedSilent));
     assert_eq!(rig.pass(ten).ended(), [(1, Why::FeedSilent)]);
+    // As can the age of a heartbeat.
+    let five = Duration::from_secs(5);
+    let limits = Limits { feed: Some(FeedSilence::default().with_skew(five)), ..limits };
+    for (age_ms, counts) in [(5_000, true), (5_001, false)] {
+        let mut rig = Rig::with(limits);
+        rig.tell(Input::FeedHeard { sent_ms: START - age_ms }).open(context(1, |_| {}));
+        assert_eq!(rig.refused().is_none(), counts, "{age_ms}");
+    }
     // Closing before refusing would let sessions in to be ended at once.
     assert_eq!(FeedSilence::within(twenty, ten), FeedSilence::within(twenty, twenty));
 }
