@@ -1,4 +1,4 @@
-//! Tokio drivers for Cofferdam: sockets that pause, timers, upgrades, JWKS over HTTP.
+//! Tokio drivers for Cofferdam: sockets that pause, timers, upgrades, sessions, JWKS over HTTP.
 //!
 //! The crates below this one decide and never wait; this one waits. It reads clocks and random
 //! bytes once at the edge ([`Clock`], [`random_bytes`]), reads WebSockets in batches that end when
@@ -8,20 +8,63 @@
 //! `tower` layer as well), closes sessions when their credential ends ([`sessions`]), and keeps key
 //! sets fresh and each tenant's own client in a valid token ([`KeyKeeper`], [`TokenClient`]).
 //!
-//! It holds no tenant state and makes no decisions: those stay in the machines, where they can be
-//! simulated.
+//! It makes no decisions: those stay in the machines, where they can be simulated.
 //!
 //! # Example
 //!
-//! ```
-//! use cofferdam_tokio::{Clock, sleep_until};
-//! use std::time::Duration;
+//! Let a socket in, let it renew its credential, and close it when that ends:
 //!
+//! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use cofferdam_auth::{KeyRing, Route, Verifier, session, upgrade::Policy};
+//! use cofferdam_core::{Authority, ConnectionId, Epoch};
+//! use cofferdam_tokio::{
+//!     Clock, random_bytes,
+//!     sessions::{SessionRegistry, close_session},
+//!     upgrade::{Acceptor, Limits},
+//! };
+//! use futures_util::StreamExt;
+//! use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+//!
 //! let clock = Clock::start();
-//! let deadline = clock.now().after(Duration::from_millis(2));
-//! sleep_until(&clock, Some(deadline)).await; // `None` would sleep for ever
-//! assert!(clock.now().reached(deadline));
+//! // Register issuers with a `KeyKeeper`, or give the verifier keys of your own.
+//! let keys = Arc::new(KeyRing::new(Verifier::new(Authority::new(random_bytes()))));
+//! let (live, _driver) = SessionRegistry::start(Arc::clone(&keys), clock, session::Limits::default());
+//! let next = AtomicU64::new(1);
+//! let bind = move || (ConnectionId(next.fetch_add(1, Ordering::Relaxed)), Epoch(1));
+//! let route = || Route::any().needs_scopes(&["events:read"]);
+//! let acceptor =
+//!     Acceptor::new(Arc::clone(&keys), Policy::default(), route(), Limits::default(), clock, bind);
+//!
+//! let serve = async |socket: tokio::net::TcpStream| {
+//!     let Ok((mut socket, upgrade)) = acceptor.accept(socket).await else { return };
+//!     let mut session = match live.open(upgrade.context) {
+//!         Ok(session) => session,
+//!         Err(why) => return close_session(&mut socket, why).await,
+//!     };
+//!     loop {
+//!         tokio::select! {
+//!             biased; // a session that is over is sent nothing more
+//!             why = session.ended() => return close_session(&mut socket, why).await,
+//!             message = socket.next() => {
+//!                 let Some(Ok(message)) = message else { return };
+//!                 // Say that a message that begins like this renews the session.
+//!                 let text = message.to_text().unwrap_or_default();
+//!                 let Some(token) = text.strip_prefix("renew ") else {
+//!                     continue; // yours; `session.context()` says whose it is
+//!                 };
+//!                 let own = session.context();
+//!                 let checked =
+//!                     keys.verify(token, &route(), clock.now(), own.connection(), own.epoch());
+//!                 if let Ok(context) = checked {
+//!                     // Another tenant's credential ends the session, which the next turn sees.
+//!                     let _ = session.renew(context);
+//!                 }
+//!             }
+//!         }
+//!     }
+//! };
+//! # let _ = &serve;
 //! # }
 //! ```
 #![forbid(unsafe_code)]

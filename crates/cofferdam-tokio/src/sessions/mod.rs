@@ -17,9 +17,9 @@
 //!
 //! # Who watches
 //!
-//! Expiry needs somebody to wait for it. [`SessionDriver::run`] does; when it is dropped, which is how
-//! a process shuts its sessions down, all sessions end and no more are opened. So there is no session
-//! that nobody watches.
+//! Expiry needs somebody to wait for it. A task does, from the registry's start on; when its
+//! [`SessionDriver`] is dropped, which is how a process shuts its sessions down, or the runtime ends,
+//! all sessions end and no more are opened. So there is no session that nobody watches.
 
 mod driver;
 mod guard;
