@@ -11,9 +11,11 @@ mod redact;
 mod source;
 mod token;
 mod tree;
+mod upgrade;
 
 pub use cursor::cursor;
 pub use filter::filter;
 pub use matcher::{Matcher, Rule};
 pub use redact::redact;
 pub use token::token;
+pub use upgrade::upgrade;

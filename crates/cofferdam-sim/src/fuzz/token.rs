@@ -19,7 +19,7 @@ const FIXED: [&str; 3] = ["iss", "aud", "tenant"];
 /// Claims that every token has.
 const REQUIRED: [&str; 8] = ["iss", "aud", "tenant", "exp", "iat", "sub", "jti", "client_id"];
 
-static WORLD: LazyLock<World> = LazyLock::new(World::new);
+pub(super) static WORLD: LazyLock<World> = LazyLock::new(World::new);
 
 /// Offers `data` as a token and as a key set, edits a good token with it, and signs claims that it
 /// has spoiled.
@@ -36,10 +36,10 @@ pub fn token(data: &[u8]) {
     signed_nonsense(data);
 }
 
-struct World {
+pub(super) struct World {
     pair: Ed25519KeyPair,
-    verifier: Verifier,
-    good: String,
+    pub(super) verifier: Verifier,
+    pub(super) good: String,
 }
 
 impl World {
@@ -68,7 +68,7 @@ impl World {
     }
 }
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Now::from_millis(1_000, NOW_S * 1_000)
 }
 

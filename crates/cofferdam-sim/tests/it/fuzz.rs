@@ -35,6 +35,7 @@ fn every_corpus_replays() {
     replay("filter", fuzz::filter);
     replay("redact", fuzz::redact);
     replay("cursor", fuzz::cursor);
+    replay("upgrade", fuzz::upgrade);
 }
 
 /// A01 to A14, F01 to F06, R01 to R03.
@@ -43,6 +44,12 @@ fn bodies_withstand_random_data() {
     random("token", 17, 500, fuzz::token);
     random("filter", 18, 5_000, fuzz::filter);
     random("redact", 19, 2_000, fuzz::redact);
+}
+
+/// U03, U04, U05, U06, U07.
+#[test]
+fn upgrades_withstand_random_edits() {
+    random("upgrade", 20, 20_000, fuzz::upgrade);
 }
 
 /// C01, promise 9.

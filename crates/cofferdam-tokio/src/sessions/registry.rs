@@ -49,7 +49,8 @@ impl SessionRegistry {
     }
 
     /// The same, hearing of other nodes' revocations and telling them its own. If the limits say
-    /// nothing of the feed's silence, [`FeedSilence::default`](cofferdam_auth::session::FeedSilence) is borne and no more.
+    /// nothing of the feed's silence, as much is borne as the default of
+    /// [`FeedSilence`](cofferdam_auth::session::FeedSilence) says.
     ///
     /// # Errors
     ///
