@@ -42,3 +42,24 @@ impl fmt::Debug for Chance {
         f.write_str("Chance(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_draw_is_another_and_depends_on_the_seed() {
+        let mut chance = Chance::new(&[1; 32]);
+        let drawn: Vec<_> = (0..4).map(|_| chance.draw()).collect();
+        let mut sorted = drawn.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), 4);
+        let mut same = Chance::new(&[1; 32]);
+        assert_eq!((0..4).map(|_| same.draw()).collect::<Vec<_>>(), drawn);
+        assert_ne!(Chance::new(&[2; 32]).draw(), drawn[0]);
+        assert_eq!(chance.nonce(), same.nonce());
+        assert_ne!(chance.nonce(), [0; 16]);
+        assert_eq!(format!("{chance:?}"), "Chance(..)");
+    }
+}

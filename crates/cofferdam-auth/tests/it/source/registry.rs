@@ -30,6 +30,23 @@ fn key() -> Arc<AssertionKey> {
 }
 
 #[test]
+fn what_is_shown_is_no_secret_and_names_no_other_tenant() {
+    let mut clients = Clients::new([1; 32]);
+    let secret = ClientConfig {
+        credential: Credential::Basic(Secret::new("hunter2")),
+        parameters: vec![("api_key".to_owned(), "hunter2".to_owned())],
+        ..config("acme")
+    };
+    let shown = format!("{secret:?}");
+    assert!(shown.starts_with("ClientConfig { tenant:") && shown.contains("acme"), "{shown}");
+    clients.register(secret).unwrap();
+    let all = format!("{shown} {clients:?} {:?}", key());
+    assert!(!all.contains("hunter2"), "{all}");
+    assert_eq!(format!("{clients:?}"), "Clients { clients: 1, .. }");
+    assert_eq!(format!("{:?}", key()), r#"AssertionKey { algorithm: Es256, key_id: "k1", .. }"#);
+}
+
+#[test]
 fn refuses_one_client_id_of_one_server_under_two_tenants() {
     let refused = |endpoint: &str, client_id: &str| {
         let globex = ClientConfig {
