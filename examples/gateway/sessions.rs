@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use cofferdam::{
-    core::{ConnectionId, Scoped, TenantContext, TenantId},
+    core::{Scoped, TenantContext, TenantId},
     queue::{ConsumerId, DeliveryId},
 };
 use cofferdam_tokio::{
@@ -98,31 +98,38 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
         Err(why) => return close_session(&mut socket, why).await,
     };
     let lane = upgrade.target.query().and_then(queue_name).unwrap_or_default();
-    let Some(attached) = attach(&door, context.connection(), lane, &context).await else {
-        let refusal = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from("denied") };
-        return goodbye(&mut socket, refusal).await;
-    };
-    let consumer = attached.consumer;
-    let commands = attached.commands.clone();
+    let consumer = ConsumerId(context.connection().0);
+    let Some(commands) = door.tenants.get(context.tenant()).cloned() else { return };
     let mut phase = door.phase.clone();
-    let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-    let ended = tokio::select! {
+    let serving = async {
+        let Some(deliveries) = attach(&commands, consumer, lane, &context).await else {
+            return CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from("denied") };
+        };
+        let attached = Attached { consumer, commands: commands.clone(), deliveries };
+        serve_one(&mut socket, &door, &context, attached).await;
+        CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }
+    };
+    let (ended, frame) = tokio::select! {
         // Looked at first each time: a session that is over is sent nothing more.
         biased;
-        why = live.ended() => Some(why),
-        () = closing(&mut phase) => None,
-        () = serve_one(&mut socket, &door, &context, attached) => None,
+        why = live.ended() => (Some(why), None),
+        () = closing(&mut phase) => (None, None),
+        frame = serving => (None, Some(frame)),
     };
-    let _ = commands.send(Command::Detach { consumer }).await;
-    match ended {
-        Some(why) => close_session(&mut socket, why).await,
-        None => goodbye(&mut socket, normal).await,
-    }
+    let saying = async {
+        match ended {
+            Some(why) => close_session(&mut socket, why).await,
+            None => goodbye(&mut socket, frame).await,
+        }
+    };
+    // At once: the tenant's task may be busy with something else. Whoever is not attached is not
+    // detached either.
+    let (_, ()) = tokio::join!(commands.send(Command::Detach { consumer }), saying);
 }
 
 /// A peer that does not read is not waited for.
-async fn goodbye(socket: &mut WebSocketStream<TcpStream>, frame: CloseFrame) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
+async fn goodbye(socket: &mut WebSocketStream<TcpStream>, frame: Option<CloseFrame>) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(frame)).await;
 }
 
 struct Attached {
@@ -132,21 +139,18 @@ struct Attached {
 }
 
 async fn attach(
-    door: &Doorkeeper,
-    connection: ConnectionId,
+    commands: &mpsc::Sender<Command>,
+    consumer: ConsumerId,
     lane: String,
     context: &TenantContext,
-) -> Option<Attached> {
-    let commands = door.tenants.get(context.tenant())?.clone();
-    let consumer = ConsumerId(connection.0);
+) -> Option<mpsc::Receiver<Vec<Delivery>>> {
     // As many batches as there can be deliveries in flight: handing one over never waits.
     let (sender, deliveries) = mpsc::channel(1_024);
     let (answer, answered) = oneshot::channel();
     let command =
         Command::Attach { consumer, lane, context: context.clone(), deliveries: sender, answer };
     commands.send(command).await.ok()?;
-    let granted = answered.await.ok()? == Attach::Granted;
-    granted.then_some(Attached { consumer, commands, deliveries })
+    (answered.await.ok()? == Attach::Granted).then_some(deliveries)
 }
 
 /// The value of `queue` in a query, percent-decoded.

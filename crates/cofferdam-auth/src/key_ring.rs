@@ -57,13 +57,15 @@ impl KeyRing {
         self.change(|table| table.with_issuer(issuer.clone()))
     }
 
-    /// Removes an issuer; its tokens are refused from now on.
+    /// Removes an issuer; its tokens are refused from now on. It ends no session, and a driver goes on
+    /// fetching: with one, remove it there (`KeyKeeper::remove` in `cofferdam-tokio`).
     pub fn remove(&self, issuer: &str) {
         self.current.rcu(|table| Verifier::clone(table).without_issuer(issuer));
     }
 
     /// Puts the keys that an issuer's endpoint answered with at `now` in place of all its keys. A
-    /// key that is not among them verifies nothing from now on.
+    /// key that is not among them verifies nothing from now on. It ends no session; a registry of live
+    /// sessions has the same call, which does.
     ///
     /// # Errors
     ///
@@ -84,7 +86,8 @@ impl KeyRing {
         self.change(|table| table.with_keys(issuer, keys.clone(), now))
     }
 
-    /// Revokes `what` of `tenant`. Sessions that are open already are their guards' to close.
+    /// Revokes `what` of `tenant`. It ends no session and tells no other node: with a registry of live
+    /// sessions, call that (`SessionRegistry::revoke` in `cofferdam-tokio`).
     ///
     /// # Errors
     ///
@@ -99,8 +102,8 @@ impl KeyRing {
     }
 
     /// The same where nobody can be told that the tenant's list is full, as what another node has
-    /// revoked: then all of the tenant's tokens are refused that were issued so far, and for a key
-    /// all that will ever be.
+    /// revoked: then all of the tenant's tokens are refused that were issued up to the cut (for a token
+    /// 30 s beyond it, as it may be dated ahead), and for a key all that will ever be.
     pub fn revoke_at_least(&self, tenant: &TenantId, what: Revoked<'_>, now: Now) {
         self.current.rcu(|table| Verifier::clone(table).with_revoked_at_least(tenant, what, now));
     }

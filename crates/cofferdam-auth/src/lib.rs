@@ -1,10 +1,10 @@
 //! Credential to tenant context: strict JWT checks, key sets per issuer, origins and upgrades.
 //!
 //! A [`Verifier`] holds the registered issuers, each of exactly one tenant, with their published
-//! keys. It turns a compact JWT (RS256, ES256, Ed25519) into a [`TenantContext`], or refuses it.
-//! Nothing is optional: a token without audience, expiry, key id or tenant is refused like a forged
-//! one, a claim that stands twice is refused at any depth, and a key is found by issuer *and* key
-//! id, so that no tenant's key can speak for another.
+//! keys. It turns a compact JWT (by default RS256, ES256 or Ed25519) into a [`TenantContext`], or
+//! refuses it. Nothing is optional: a token without audience, expiry, key id or tenant is refused
+//! like a forged one, a claim that stands twice is refused at any depth, and a key is found by issuer
+//! *and* key id, so that no tenant's key can speak for another.
 //!
 //! * [`KeyRing`] swaps verifiers while they are in use: rotation and revocation without a restart,
 //!   checks without a lock.

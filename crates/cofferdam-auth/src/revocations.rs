@@ -151,8 +151,11 @@ impl List {
             // What the key will sign has no time of issue to cut at.
             self.sealed = true;
         } else {
-            // A token may be dated ahead of our clock by as much as the leeway.
-            self.everything = Some(later(self.everything, now.after(MAX_LEEWAY)));
+            // A token may be dated ahead of our clock by as much as the leeway. What is cut by its
+            // date was to be cut there.
+            let leeway =
+                if matches!(what, Revoked::Token(_)) { MAX_LEEWAY } else { Duration::ZERO };
+            self.everything = Some(later(self.everything, now.after(leeway)));
         }
         false
     }
@@ -311,6 +314,8 @@ mod tests {
         assert!(!list.revokes(marks(0)));
         assert!(!list.revoke_at_least(Revoked::Token("t"), now));
         assert!(list.revokes(marks(35_000)) && !list.revokes(marks(35_001)));
+        assert!(!list.revoke_at_least(Revoked::Subject("x"), now.after(MAX_LEEWAY)));
+        assert!(list.revokes(marks(35_000)) && !list.revokes(marks(35_001)), "cut where it was");
         assert!(!list.revoke_at_least(Revoked::Key("other"), now));
         assert!(list.revokes(marks(i64::MAX)));
     }

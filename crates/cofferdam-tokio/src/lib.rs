@@ -15,11 +15,12 @@
 //! Let a socket in, let it renew its credential, and close it when that ends:
 //!
 //! ```
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use cofferdam_auth::{KeyRing, Route, Verifier, session, upgrade::Policy};
 //! use cofferdam_core::{Authority, ConnectionId, Epoch};
 //! use cofferdam_tokio::{
-//!     Clock, random_bytes,
+//!     Clock, JwksClient, KeyEvent, KeyKeeper, Networks, random_bytes,
 //!     sessions::{SessionRegistry, close_session},
 //!     upgrade::{Acceptor, Limits},
 //! };
@@ -27,14 +28,24 @@
 //! use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
 //!
 //! let clock = Clock::start();
-//! // Register issuers with a `KeyKeeper`, or give the verifier keys of your own.
-//! let keys = Arc::new(KeyRing::new(Verifier::new(Authority::new(random_bytes()))));
-//! let (live, _driver) = SessionRegistry::start(Arc::clone(&keys), clock, session::Limits::default());
+//! let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new(random_bytes()))));
+//! let (live, driver) = SessionRegistry::start(Arc::clone(&ring), clock, session::Limits::default());
+//! // Keys are fetched, and what is withdrawn ends sessions. Issuers: `keeper.register(..)`.
+//! let ending = live.clone();
+//! let on_event = move |event| match event {
+//!     KeyEvent::Published { tenant, issuer, keys, .. } => {
+//!         ending.keys_changed(&tenant, &issuer, &keys);
+//!     }
+//!     KeyEvent::Removed { tenant, issuer } => ending.issuer_removed(&tenant, &issuer),
+//!     other => eprintln!("{other:?}"), // an operator should hear of it
+//! };
+//! let client = JwksClient::new(Networks::Public)?;
+//! let (keeper, _task) = KeyKeeper::start(ring, client, clock, on_event);
 //! let next = AtomicU64::new(1);
 //! let bind = move || (ConnectionId(next.fetch_add(1, Ordering::Relaxed)), Epoch(1));
 //! let route = || Route::any().needs_scopes(&["events:read"]);
 //! let acceptor =
-//!     Acceptor::new(Arc::clone(&keys), Policy::default(), route(), Limits::default(), clock, bind);
+//!     Acceptor::new(keeper.clone(), Policy::default(), route(), Limits::default(), clock, bind);
 //!
 //! let serve = async |socket: tokio::net::TcpStream| {
 //!     let Ok((mut socket, upgrade)) = acceptor.accept(socket).await else { return };
@@ -53,10 +64,8 @@
 //!                 let Some(token) = text.strip_prefix("renew ") else {
 //!                     continue; // yours; `session.context()` says whose it is
 //!                 };
-//!                 let own = session.context();
-//!                 let checked =
-//!                     keys.verify(token, &route(), clock.now(), own.connection(), own.epoch());
-//!                 if let Ok(context) = checked {
+//!                 let (connection, epoch) = (session.context().connection(), session.context().epoch());
+//!                 if let Ok(context) = keeper.verify(token, &route(), connection, epoch).await {
 //!                     // Another tenant's credential ends the session, which the next turn sees.
 //!                     let _ = session.renew(context);
 //!                 }
@@ -64,7 +73,11 @@
 //!         }
 //!     }
 //! };
+//! // For each socket: `serve(socket)`. To revoke: `live.revoke(&tenant, Revoked::Subject("ana"))`.
+//! // To shut down, and end every session:
+//! drop(driver);
 //! # let _ = &serve;
+//! # Ok(())
 //! # }
 //! ```
 #![forbid(unsafe_code)]

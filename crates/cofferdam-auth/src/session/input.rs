@@ -42,6 +42,10 @@ pub enum Input {
         /// Subjects, clients and everything: credentials issued until here, in milliseconds since
         /// the Unix epoch. Tokens and keys are revoked whenever they were issued.
         before_ms: i64,
+        /// Whether every session of it that is open ends, whatever its credential says of when it was
+        /// issued: an issuer's clock may run ahead, and ours may have been set back. For who revokes
+        /// here and now; what another node has revoked goes by its date, as it may come twice.
+        as_of_now: bool,
     },
     /// These are all the keys that an issuer publishes now. A session of another key of the issuer
     /// ends.

@@ -7,7 +7,9 @@ use std::time::Duration;
 pub struct Limits {
     /// The most sessions of one tenant; 10,000 by default.
     pub per_tenant: usize,
-    /// The most sessions of all tenants; 100,000 by default.
+    /// The most sessions of all tenants; 100,000 by default. The last tenth of them is for tenants that
+    /// hold less than a hundredth of all: with 100,000, a tenant that has 1,000 gets no more of them
+    /// once 90,000 are open.
     pub in_all: usize,
     /// How long the feed may be silent. `None`, the default, is for a process that shares its
     /// revocations with nobody: what is told to it directly cannot be missed.
@@ -50,6 +52,10 @@ impl FeedSilence {
 
     /// Heartbeats whose date is further from ours than this are not counted: one that was recorded
     /// and is played back must not hide a silence.
+    ///
+    /// A heartbeat is as old as its date says by our clock. So the seconds by which the nodes' clocks
+    /// differ are taken from the silence that is borne: with 30 s and a heartbeat every 10 s, nodes may
+    /// differ by 20 s.
     #[must_use]
     pub fn with_skew(self, skew: Duration) -> Self {
         Self { skew: skew.min(Self::MAX_SKEW), ..self }

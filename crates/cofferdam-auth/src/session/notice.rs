@@ -159,7 +159,7 @@ impl From<Notice> for Input {
         match notice {
             Notice::Heartbeat { sent_ms } => Self::FeedHeard { sent_ms },
             Notice::Revoked { tenant, target, before_ms } => {
-                Self::Revoke { tenant, target, before_ms }
+                Self::Revoke { tenant, target, before_ms, as_of_now: false }
             }
             Notice::Generation { tenant, least } => Self::Generation { tenant, least },
         }

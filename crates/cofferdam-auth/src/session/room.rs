@@ -26,12 +26,18 @@ pub(super) struct Room {
     keys: Index,
     revoked: List,
     /// The current keys of each issuer, once it was heard of.
-    key_sets: BTreeMap<Box<str>, BTreeMap<Box<str>, KeyPrint>>,
+    key_sets: BTreeMap<Box<str>, Published>,
     least_generation: u64,
     /// Until when there is something to remember, on the monotonic clock.
     remembers_until_ns: u64,
     /// Under which time the machine has noted the room to be forgotten.
     pub(super) quiet_at_ns: Option<u64>,
+}
+
+/// What an issuer publishes, and since when; nothing, if it was removed.
+struct Published {
+    keys: BTreeMap<Box<str>, KeyPrint>,
+    at: Now,
 }
 
 pub(super) struct Session {
@@ -75,7 +81,7 @@ impl Room {
     /// issuers to remember, only those that are remembered are good.
     fn publishes(&self, context: &TenantContext) -> bool {
         match self.key_sets.get(context.issuer()) {
-            Some(keys) => has_key(keys, context),
+            Some(published) => has_key(&published.keys, context),
             None => self.key_sets.len() < MAX_ISSUERS,
         }
     }
@@ -113,10 +119,12 @@ impl Room {
     }
 
     /// Remembers a revocation; the sessions that it ends.
-    ///
-    /// One as of now ends all that are open, whatever their credentials say of when they were issued:
-    /// an issuer's clock may run ahead, and ours may have been set back.
-    pub(super) fn revoke(&mut self, target: &Target, cut: Now, now: Now) -> Vec<ConnectionId> {
+    pub(super) fn revoke(
+        &mut self,
+        target: &Target,
+        cut: Now,
+        as_of_now: bool,
+    ) -> Vec<ConnectionId> {
         self.remember(cut);
         let all = !self.revoked.revoke_at_least(target.as_revoked(), cut);
         let named = match target {
@@ -127,9 +135,8 @@ impl Room {
             Target::Client(id) => Some(self.clients.get(id)),
             Target::Everything => None,
         };
-        let is_as_of_now = cut.wall_ms() >= now.wall_ms();
         let revoked =
-            |session: &Session| is_as_of_now || self.revoked.revokes(Marks::from(&session.context));
+            |session: &Session| as_of_now || self.revoked.revokes(Marks::from(&session.context));
         match named {
             Some(connections) => {
                 let connections = connections.into_iter().flatten().copied();
@@ -151,10 +158,25 @@ impl Room {
         let ended = self.matching(|session| {
             session.context.issuer() == issuer && !has_key(&keys, &session.context)
         });
+        self.make_room(now);
         if self.key_sets.len() < MAX_ISSUERS || self.key_sets.contains_key(issuer) {
-            self.key_sets.insert(issuer.into(), keys);
+            self.key_sets.insert(issuer.into(), Published { keys, at: now });
         }
         ended
+    }
+
+    /// Forgets issuers that were removed, once no token of theirs can live; if there are too many, the
+    /// one that was removed first.
+    fn make_room(&mut self, now: Now) {
+        let is_spent = |at: Now| now.since(at) > FORGOTTEN_AFTER;
+        self.key_sets.retain(|_, set| !set.keys.is_empty() || !is_spent(set.at));
+        if self.key_sets.len() >= MAX_ISSUERS {
+            let removed = self.key_sets.iter().filter(|(_, set)| set.keys.is_empty());
+            let oldest = removed.min_by_key(|(_, set)| set.at.monotonic_ns());
+            if let Some(issuer) = oldest.map(|(issuer, _)| issuer.clone()) {
+                self.key_sets.remove(&issuer);
+            }
+        }
     }
 
     /// Takes the first generation that is good; the sessions of those before.

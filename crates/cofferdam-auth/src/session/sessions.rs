@@ -8,7 +8,7 @@ use std::{
 use cofferdam_core::{ConnectionId, Machine, Now, Scoped, TenantContext, TenantId};
 
 use super::{
-    Effect, Input, Limits, Target, Why,
+    Effect, Input, Limits, Why,
     queue::{Deadline, Queue},
     room::Room,
 };
@@ -189,20 +189,6 @@ impl Sessions {
         Ok(())
     }
 
-    fn revoke(
-        &mut self,
-        tenant: &TenantId,
-        target: &Target,
-        before_ms: i64,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        let cut = Now::new(Duration::from_nanos(now.monotonic_ns()), before_ms);
-        let ended = self.rooms.entry(tenant.clone()).or_default().revoke(target, cut, now);
-        self.end_all(tenant, ended, Why::Revoked, effects);
-        self.settle(tenant, now);
-    }
-
     fn end_all(
         &mut self,
         tenant: &TenantId,
@@ -261,7 +247,9 @@ impl Sessions {
         }
         // As old as it says: one that is played back hides no silence since.
         let age = u64::try_from(now.wall_ms().saturating_sub(sent_ms)).unwrap_or(0);
-        let sent_ns = now.monotonic_ns().saturating_sub(age.saturating_mul(1_000_000));
+        // One from before this process began says nothing to it.
+        let sent_ns = now.monotonic_ns().checked_sub(age.saturating_mul(1_000_000));
+        let Some(sent_ns) = sent_ns else { return };
         let sent = Now::new(Duration::from_nanos(sent_ns), sent_ms);
         if self.heard.is_none_or(|heard| heard.monotonic_ns() < sent_ns) {
             self.heard = Some(sent);
@@ -317,8 +305,12 @@ impl Machine for Sessions {
                 self.forget(&tenant, connection);
                 self.settle(&tenant, now);
             }
-            Input::Revoke { tenant, target, before_ms } => {
-                self.revoke(&tenant, &target, before_ms, now, effects);
+            Input::Revoke { tenant, target, before_ms, as_of_now } => {
+                let cut = Now::new(Duration::from_nanos(now.monotonic_ns()), before_ms);
+                let room = self.rooms.entry(tenant.clone()).or_default();
+                let ended = room.revoke(&target, cut, as_of_now);
+                self.end_all(&tenant, ended, Why::Revoked, effects);
+                self.settle(&tenant, now);
             }
             Input::KeysChanged { tenant, issuer, keys } => {
                 let room = self.rooms.entry(tenant.clone()).or_default();

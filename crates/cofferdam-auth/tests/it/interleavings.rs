@@ -121,7 +121,7 @@ impl Node {
         self.tell(match change {
             Change::Revoke(what) => {
                 let before_ms = now().wall_ms();
-                Input::Revoke { tenant, target: Target::from(what), before_ms }
+                Input::Revoke { tenant, target: Target::from(what), before_ms, as_of_now: false }
             }
             Change::WithdrawKey => {
                 let keys = vec![("k9".into(), [9; 16])];

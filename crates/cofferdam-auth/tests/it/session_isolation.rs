@@ -65,8 +65,9 @@ fn input(random: &mut fastrand::Rng, of: &str, wall_ms: i64) -> Input {
                 _ => Target::Everything,
             };
             // Within the leeway ahead, as a registry has it, or long ago.
-            let cut = if random.u8(0..8) == 0 { 30_000 } else { -random.i64(1..120_000) };
-            Input::Revoke { tenant, target, before_ms: wall_ms + cut }
+            let as_of_now = random.u8(0..8) == 0;
+            let cut = if as_of_now { 30_000 } else { -random.i64(0..120_000) };
+            Input::Revoke { tenant, target, before_ms: wall_ms + cut, as_of_now }
         }
         18 => {
             let issuer = format!("https://id.example.com/{of}/{}", random.u8(0..2)).into();
@@ -206,7 +207,7 @@ impl Reference {
         let mut hit = false;
         for fact in &self.facts {
             hit |= match fact {
-                Input::Revoke { tenant, target, before_ms } if tenant == own => {
+                Input::Revoke { tenant, target, before_ms, .. } if tenant == own => {
                     let before = context.issued_at_ms() <= *before_ms;
                     match target {
                         Target::Token(id) => **id == *context.token_id(),

@@ -80,7 +80,13 @@ impl Rig {
     }
 
     fn revoke(&mut self, of: &str, what: Revoked<'_>, before_ms: i64) -> &mut Self {
-        self.tell(Input::Revoke { tenant: tenant(of), target: what.into(), before_ms })
+        let (tenant, target) = (tenant(of), what.into());
+        self.tell(Input::Revoke { tenant, target, before_ms, as_of_now: false })
+    }
+
+    fn revoke_now(&mut self, of: &str, what: Revoked<'_>) -> &mut Self {
+        let (tenant, target, before_ms) = (tenant(of), what.into(), self.wall_ms);
+        self.tell(Input::Revoke { tenant, target, before_ms, as_of_now: true })
     }
 
     fn keys(&mut self, issuer: &str, keys: &[&str]) -> &mut Self {
@@ -151,6 +157,38 @@ fn asks_to_be_woken_when_the_next_session_ends() {
     let due = rig.sessions.poll_timeout().unwrap();
     assert_eq!(due.monotonic_ns(), 1_500_000_000);
     assert_eq!(rig.pass(Duration::from_millis(300)).ended(), [(1, Why::Expired)]);
+}
+
+/// A tenant that gives each integration an issuer of its own, for a while.
+#[test]
+fn issuers_that_were_removed_make_room_for_others() {
+    let mut rig = Rig::new();
+    let name = |i: usize| format!("https://id.example.com/acme/{i}");
+    let of = |connection: u64, i: usize| context(connection, |parts| parts.issuer = name(i));
+    for i in 0..600 {
+        rig.keys(&name(i), &["k1"]).open(of(1, i));
+        assert_eq!(rig.refused(), None, "{i}");
+        assert_eq!(rig.keys(&name(i), &[]).ended(), [(1, Why::KeyWithdrawn)]);
+        rig.pass(Duration::from_millis(1));
+    }
+    rig.open(of(1, 599));
+    assert_eq!(rig.refused(), Some(Why::KeyWithdrawn), "the newest are remembered");
+    // Those that are there are not forgotten for others' sake.
+    let mut rig = Rig::new();
+    for i in 0..256 {
+        rig.keys(&name(i), &["k1"]);
+    }
+    rig.keys(&name(256), &["k1"]).open(of(1, 256));
+    assert_eq!(rig.refused(), Some(Why::KeyWithdrawn), "there is no room for more");
+    rig.open(of(1, 0));
+    assert_eq!(rig.refused(), None);
+    // And those that were removed are, once no token of theirs can live.
+    rig.keys(&name(1), &[]).pass(Duration::from_secs(25 * 60 * 60)).ended();
+    rig.keys(&name(2), &["k1"]).open(context(2, |parts| {
+        parts.issuer = name(300);
+        parts.expires_at_ms = i64::MAX;
+    }));
+    assert_eq!(rig.refused(), None, "one is free");
 }
 
 /// A heartbeat is as old as it says: one that is played back hides no silence since.
@@ -271,8 +309,8 @@ fn a_clock_that_was_set_back_saves_no_session() {
         let mut rig = Rig::new();
         rig.open_all([1]).open(context(2, |parts| parts.tenant = tenant("globex")));
         rig.jump(-10 * MINUTE);
-        assert_eq!(rig.revoke("acme", what, START - 10 * MINUTE - 1).ended(), [], "{what:?}");
-        let ended = rig.revoke("acme", what, START - 10 * MINUTE).ended();
+        assert_eq!(rig.revoke("acme", what, START - 10 * MINUTE).ended(), [], "{what:?}");
+        let ended = rig.revoke_now("acme", what).ended();
         assert_eq!(ended, [(1, Why::Revoked)], "{what:?}");
     }
 }
@@ -529,6 +567,8 @@ fn a_feeds_silence_can_be_shortened_only() {
     let limits = Limits { feed: Some(FeedSilence::default().with_skew(five)), ..limits };
     for (age_ms, counts) in [(5_000, true), (5_001, false)] {
         let mut rig = Rig::with(limits);
+        // An hour old, so that it could have heard it.
+        rig.monotonic_ms = 3_600_000;
         rig.tell(Input::FeedHeard { sent_ms: START - age_ms }).open(context(1, |_| {}));
         assert_eq!(rig.refused().is_none(), counts, "{age_ms}");
     }
@@ -563,6 +603,7 @@ fn debug_shows_no_person_and_no_token() {
         tenant: tenant("acme"),
         target: Target::Subject("bob".into()),
         before_ms: 0,
+        as_of_now: true,
     };
     let open = Input::Open { context: context(1, |_| {}) };
     let shown = format!("{:?} {input:?} {open:?}", rig.sessions);

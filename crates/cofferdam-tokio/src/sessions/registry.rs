@@ -45,7 +45,8 @@ impl SessionRegistry {
     ///
     /// Must be called within a Tokio runtime.
     pub fn start(keys: Arc<KeyRing>, clock: Clock, limits: Limits) -> (Self, SessionDriver) {
-        Self::with(keys, clock, Limits { feed: None, ..limits }, None)
+        let limits = Limits { feed: None, ..limits };
+        Self::with(Arc::new(Shared::new(keys, clock, limits, None)))
     }
 
     /// The same, hearing of other nodes' revocations and telling them its own. If the limits say
@@ -63,20 +64,15 @@ impl SessionRegistry {
     ) -> Result<(Self, SessionDriver), FeedDown> {
         let silence = Some(limits.feed.unwrap_or_default());
         let limits = Limits { feed: silence, ..limits };
-        let started = Self::with(keys, clock, limits, Some(Arc::clone(&feed)));
-        // Weak: the feed must not keep a registry that everybody else has dropped.
-        let listener: Weak<Shared> = Arc::downgrade(&started.0.shared);
+        let shared = Arc::new(Shared::new(keys, clock, limits, Some(Arc::clone(&feed))));
+        // Weak: the feed must not keep a registry that everybody else has dropped. Before the driver
+        // begins, whose first heartbeat is to be heard.
+        let listener: Weak<Shared> = Arc::downgrade(&shared);
         feed.subscribe(listener)?;
-        Ok(started)
+        Ok(Self::with(shared))
     }
 
-    fn with(
-        keys: Arc<KeyRing>,
-        clock: Clock,
-        limits: Limits,
-        feed: Option<Arc<dyn RevocationFeed>>,
-    ) -> (Self, SessionDriver) {
-        let shared = Arc::new(Shared::new(keys, clock, limits, feed));
+    fn with(shared: Arc<Shared>) -> (Self, SessionDriver) {
         (Self { shared: Arc::clone(&shared) }, SessionDriver::start(shared))
     }
 
@@ -106,7 +102,7 @@ impl SessionRegistry {
     /// [`RevokeError`], which says whether it is revoked here.
     pub fn revoke(&self, tenant: &TenantId, what: Revoked<'_>) -> Result<(), RevokeError> {
         let until = self.shared.clock.now().after(LEEWAY);
-        self.revoke_issued_until(tenant, what, until.wall_ms())
+        self.cut(tenant, what, until.wall_ms(), true)
     }
 
     /// The same for what was issued until `before_ms`, in milliseconds since the Unix epoch. Tokens
@@ -121,6 +117,16 @@ impl SessionRegistry {
         what: Revoked<'_>,
         before_ms: i64,
     ) -> Result<(), RevokeError> {
+        self.cut(tenant, what, before_ms, false)
+    }
+
+    fn cut(
+        &self,
+        tenant: &TenantId,
+        what: Revoked<'_>,
+        before_ms: i64,
+        as_of_now: bool,
+    ) -> Result<(), RevokeError> {
         let before_ms = match what {
             // They have no date, and a feed forgets what is dated long ago.
             Revoked::Token(_) | Revoked::Key(_) => self.shared.clock.now().wall_ms(),
@@ -130,8 +136,9 @@ impl SessionRegistry {
         // it opens; but a client that comes back at once would be accepted only to be refused.
         self.shared.keys.revoke(tenant, what, self.shared.cut(before_ms))?;
         let (tenant, target) = (tenant.clone(), Target::from(what));
-        self.shared.tell_and_publish(Notice::Revoked { tenant, target, before_ms })?;
-        Ok(())
+        let notice = Notice::Revoked { tenant: tenant.clone(), target: target.clone(), before_ms };
+        self.shared.tell(Input::Revoke { tenant, target, before_ms, as_of_now });
+        Ok(self.shared.publish(&notice)?)
     }
 
     /// Ends the sessions of a tenant's registrations before `least`. For a tenant that is removed,
@@ -141,7 +148,9 @@ impl SessionRegistry {
     ///
     /// [`FeedDown`] if this node alone has done so.
     pub fn end_generations_before(&self, tenant: &TenantId, least: u64) -> Result<(), FeedDown> {
-        self.shared.tell_and_publish(Notice::Generation { tenant: tenant.clone(), least })
+        let notice = Notice::Generation { tenant: tenant.clone(), least };
+        self.shared.tell(Input::from(notice.clone()));
+        self.shared.publish(&notice)
     }
 
     /// [`KeyRing::replace_keys`], which also ends the sessions of keys that were withdrawn, or whose

@@ -106,9 +106,8 @@ impl Shared {
         let _ = self.turn(input, None);
     }
 
-    pub(super) fn tell_and_publish(&self, notice: Notice) -> Result<(), FeedDown> {
-        self.tell(Input::from(notice.clone()));
-        self.feed.as_ref().map_or(Ok(()), |feed| feed.publish(&notice))
+    pub(super) fn publish(&self, notice: &Notice) -> Result<(), FeedDown> {
+        self.feed.as_ref().map_or(Ok(()), |feed| feed.publish(notice))
     }
 
     /// Wakes the driver if it waits for too long.

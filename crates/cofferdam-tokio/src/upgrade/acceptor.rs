@@ -7,10 +7,10 @@ use std::{
 };
 
 use cofferdam_auth::{
-    KeyRing, Route,
+    AuthFailure, KeyRing, Route,
     upgrade::{Admission, Policy, Upgrade},
 };
-use cofferdam_core::{ConnectionId, Epoch, Now, Scoped, TenantContext};
+use cofferdam_core::{ConnectionId, Epoch, Scoped};
 use http::request::Parts;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -19,7 +19,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite::http};
 
 use super::{Asked, UpgradeError, UpgradeLayer, answer, ask, in_time, open, refuse};
-use crate::{Clock, KeyKeeper, keys::is_unknown, random_bytes};
+use crate::{Clock, KeyKeeper, random_bytes};
 
 /// Checks the upgrades of one listener. Cloning it copies a pointer.
 ///
@@ -137,16 +137,15 @@ impl Acceptor {
     {
         match self.shared.handshakes.try_acquire() {
             Ok(_until_the_end) => {
-                let answering = async {
-                    let decided = match ask(&mut socket).await {
-                        Ok(Asked { parts, response }) => {
-                            self.decide(&parts).await.map(|upgrade| (upgrade, response))
-                        }
-                        Err(error) => Err(error),
-                    };
-                    answer(&mut socket, decided).await
+                // The head has its time, and what is said to it has its own: a key that is waited
+                // for must not make a timeout of a refusal.
+                let decided = match in_time(ask(&mut socket)).await {
+                    Ok(Asked { parts, response }) => {
+                        self.decide(&parts).await.map(|upgrade| (upgrade, response))
+                    }
+                    Err(error) => Err(error),
                 };
-                let upgrade = in_time(answering).await?;
+                let upgrade = in_time(answer(&mut socket, decided)).await?;
                 Ok((open(socket).await, upgrade))
             }
             Err(_) => {
@@ -167,54 +166,52 @@ impl Acceptor {
     /// Waits for a key that is not there yet, if there is a keeper.
     async fn decide(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
         let binding = (self.shared.bind)();
-        let failure = match self.check(parts, binding) {
-            Err(UpgradeError::Denied(failure)) if is_unknown(&failure) => failure,
-            decided => return decided,
+        let check = || self.check(parts, binding);
+        let kept = match &self.shared.keys {
+            Keys::Kept(keeper) => self.shared.policy.token(parts).map(|token| (keeper, token)),
+            Keys::Ring(_) => None,
         };
-        if let Keys::Kept(keeper) = &self.shared.keys
-            && let Some(token) = self.shared.policy.token(parts)
-        {
-            keeper.wait_for_key(token, &failure).await;
-            return self.check(parts, binding);
-        }
-        Err(UpgradeError::Denied(failure))
+        let checked = match kept {
+            Some((keeper, token)) => keeper.verify_by(token, check).await,
+            None => check(),
+        };
+        self.admit(checked)
     }
 
     /// The same without waiting: the key is asked for, and whoever comes back finds it.
     pub(super) fn decide_now(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
-        let decided = self.check(parts, (self.shared.bind)());
-        if let Err(UpgradeError::Denied(failure)) = &decided
+        let checked = self.check(parts, (self.shared.bind)());
+        if let Err(failure) = &checked
             && let Keys::Kept(keeper) = &self.shared.keys
             && let Some(token) = self.shared.policy.token(parts)
         {
             keeper.ask_for_key(token, failure);
         }
-        decided
+        self.admit(checked)
     }
 
-    /// The credential first, the tenant's limit after: before, nobody knows whose limit it is.
     fn check(
         &self,
         parts: &Parts,
         (connection, epoch): (ConnectionId, Epoch),
-    ) -> Result<Upgrade, UpgradeError> {
+    ) -> Result<Upgrade, AuthFailure> {
         let shared = &*self.shared;
-        let now = shared.clock.now();
-        let verifier = shared.keys.ring().verifier();
-        let checked = shared.policy.check(&verifier, parts, &shared.route, now, connection, epoch);
-        let upgrade = checked.map_err(UpgradeError::Denied)?;
-        self.admit(&upgrade.context, now)?;
-        Ok(upgrade)
+        let (verifier, now) = (shared.keys.ring().verifier(), shared.clock.now());
+        shared.policy.check(&verifier, parts, &shared.route, now, connection, epoch)
     }
 
-    fn admit(&self, context: &TenantContext, now: Now) -> Result<(), UpgradeError> {
-        let tenant = context.tenant();
+    /// The credential first, the tenant's limit after: before, nobody knows whose limit it is.
+    fn admit(&self, checked: Result<Upgrade, AuthFailure>) -> Result<Upgrade, UpgradeError> {
+        let upgrade = checked.map_err(UpgradeError::Denied)?;
+        let tenant = upgrade.context.tenant();
         // Whoever panicked while holding it had changed one number at most.
         let mut admission = self.shared.admission.lock().unwrap_or_else(PoisonError::into_inner);
-        admission.admit(tenant, now).map_err(|wait| UpgradeError::Busy {
+        admission.admit(tenant, self.shared.clock.now()).map_err(|wait| UpgradeError::Busy {
             tenant: tenant.clone(),
             retry_after: wait.spread(u64::from_le_bytes(random_bytes())),
-        })
+        })?;
+        drop(admission);
+        Ok(upgrade)
     }
 }
 

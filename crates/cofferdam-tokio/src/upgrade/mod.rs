@@ -93,19 +93,17 @@ pub async fn accept_upgrade<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let answering = async {
-        let mut address = http::Uri::default();
-        let decided = ask(&mut socket).await.and_then(|Asked { parts, response }| {
-            // The table of this moment: the head took its time.
-            let (verifier, policy) = (keys.verifier(), Policy::default());
-            let checked = policy.check(&verifier, &parts, route, clock.now(), connection, epoch);
-            address = parts.uri;
-            checked.map(|upgrade| (upgrade, response)).map_err(UpgradeError::Denied)
-        });
-        Ok((answer(&mut socket, decided).await?.context, address))
-    };
-    let (context, address) = in_time(answering).await?;
-    Ok((open(socket).await, context, address))
+    let mut address = http::Uri::default();
+    let asked = in_time(ask(&mut socket)).await;
+    let decided = asked.and_then(|Asked { parts, response }| {
+        // The table of this moment: the head took its time.
+        let (verifier, policy) = (keys.verifier(), Policy::default());
+        let checked = policy.check(&verifier, &parts, route, clock.now(), connection, epoch);
+        address = parts.uri;
+        checked.map(|upgrade| (upgrade, response)).map_err(UpgradeError::Denied)
+    });
+    let upgrade = in_time(answer(&mut socket, decided)).await?;
+    Ok((open(socket).await, upgrade.context, address))
 }
 
 /// What a socket may take: 1 MiB a message, and 16 KiB of buffer where the library's 128 would be
