@@ -41,7 +41,7 @@ impl Stage {
         let names = (0..tenants).map(|tenant| format!("tenant-{tenant}")).collect::<Vec<_>>();
         let ids = names.iter().map(String::as_str).collect::<Vec<_>>();
         let keys = Arc::new(KeyRing::new(mint.verifier(&ids, clock.now())?));
-        let limits = Limits { per_tenant: sessions, in_all: sessions, feed: None };
+        let limits = Limits { per_tenant: sessions, in_all: 2 * sessions, feed: None };
         let (registry, driver) = SessionRegistry::start(Arc::clone(&keys), clock, limits);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;

@@ -71,6 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_a_longest_length() {
+        let of = |len: usize| {
+            let address = "https://login.example.com/";
+            format!("{address}{}", "x".repeat(len - address.len()))
+        };
+        assert!(origin(&of(MAX_ADDRESS)).is_some());
+        assert!(origin(&of(MAX_ADDRESS + 1)).is_none());
+    }
+
+    #[test]
     fn refuses_what_has_a_second_spelling_or_no_tls() {
         for address in [
             "",

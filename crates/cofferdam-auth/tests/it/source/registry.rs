@@ -40,7 +40,9 @@ fn what_is_shown_is_no_secret_and_names_no_other_tenant() {
     let shown = format!("{secret:?}");
     assert!(shown.starts_with("ClientConfig { tenant:") && shown.contains("acme"), "{shown}");
     clients.register(secret).unwrap();
-    let all = format!("{shown} {clients:?} {:?}", key());
+    let own = clients.get(&tenant("acme")).unwrap();
+    let all = format!("{shown} {clients:?} {own:?} {:?}", key());
+    assert!(all.contains("Client { tenant: "), "{all}");
     assert!(!all.contains("hunter2"), "{all}");
     assert_eq!(format!("{clients:?}"), "Clients { clients: 1, .. }");
     assert_eq!(format!("{:?}", key()), r#"AssertionKey { algorithm: Es256, key_id: "k1", .. }"#);
@@ -177,6 +179,9 @@ fn refuses_a_registration_that_would_leave_something_unasserted() {
         (InvalidClient::Lifetime, |c| c.assumed_lifetime = Some(Duration::from_millis(999))),
         (InvalidClient::Lifetime, |c| c.usual_lifetime = Some(Duration::MAX)),
     ];
+    let scopes = (0..64).map(|i| i.to_string()).collect();
+    let most = ClientConfig { scopes, ..config("acme") };
+    assert!(Clients::new([1; 32]).register(most).is_ok());
     for (error, spoil) in cases {
         let mut config = config("acme");
         spoil(&mut config);
