@@ -55,7 +55,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
             text.push_str(&(section.measure)(seconds)?);
             text.push('\n');
         } else {
-            text.push_str(standing(&before, section.text));
+            text.push_str(standing(&before, section.text).trim_end());
+            text.push_str("\n\n");
         }
     }
     let text = format!("{}\n", text.trim_end());

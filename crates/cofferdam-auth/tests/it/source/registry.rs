@@ -30,6 +30,15 @@ fn key() -> Arc<AssertionKey> {
 }
 
 #[test]
+fn a_client_has_at_most_64_scopes() {
+    for (count, good) in [(64, true), (65, false)] {
+        let scopes = (0..count).map(|i: u32| i.to_string()).collect();
+        let most = ClientConfig { scopes, ..config("acme") };
+        assert_eq!(Clients::new([1; 32]).register(most).is_ok(), good, "{count}");
+    }
+}
+
+#[test]
 fn what_is_shown_is_no_secret_and_names_no_other_tenant() {
     let mut clients = Clients::new([1; 32]);
     let secret = ClientConfig {
@@ -179,9 +188,6 @@ fn refuses_a_registration_that_would_leave_something_unasserted() {
         (InvalidClient::Lifetime, |c| c.assumed_lifetime = Some(Duration::from_millis(999))),
         (InvalidClient::Lifetime, |c| c.usual_lifetime = Some(Duration::MAX)),
     ];
-    let scopes = (0..64).map(|i| i.to_string()).collect();
-    let most = ClientConfig { scopes, ..config("acme") };
-    assert!(Clients::new([1; 32]).register(most).is_ok());
     for (error, spoil) in cases {
         let mut config = config("acme");
         spoil(&mut config);
