@@ -109,17 +109,18 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
         serve_one(&mut socket, &door, &context, attached).await;
         CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() }
     };
-    let (ended, frame) = tokio::select! {
+    let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    let outcome = tokio::select! {
         // Looked at first each time: a session that is over is sent nothing more.
         biased;
-        why = live.ended() => (Some(why), None),
-        () = closing(&mut phase) => (None, None),
-        frame = serving => (None, Some(frame)),
+        why = live.ended() => Err(why),
+        () = closing(&mut phase) => Ok(normal),
+        frame = serving => Ok(frame),
     };
     let saying = async {
-        match ended {
-            Some(why) => close_session(&mut socket, why).await,
-            None => goodbye(&mut socket, frame).await,
+        match outcome {
+            Err(why) => close_session(&mut socket, why).await,
+            Ok(frame) => goodbye(&mut socket, frame).await,
         }
     };
     // At once: the tenant's task may be busy with something else. Whoever is not attached is not
@@ -128,8 +129,8 @@ async fn session(socket: TcpStream, door: Arc<Doorkeeper>) {
 }
 
 /// A peer that does not read is not waited for.
-async fn goodbye(socket: &mut WebSocketStream<TcpStream>, frame: Option<CloseFrame>) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(frame)).await;
+async fn goodbye(socket: &mut WebSocketStream<TcpStream>, frame: CloseFrame) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
 }
 
 struct Attached {

@@ -321,6 +321,10 @@ impl Task {
     }
 
     fn detach(&mut self, consumer: ConsumerId) {
+        // One that goes before its leaf is durable is not attached afterwards.
+        self.waiting.retain(|waiting| {
+            !matches!(&waiting.input, queue::Input::Attach { consumer: own, .. } if *own == consumer)
+        });
         if self.consumers.remove(&consumer).is_some() {
             self.input(Input::Queue(queue::Input::Detach { consumer }));
         }
