@@ -257,10 +257,19 @@ impl KeyKeeper {
         token: &str,
         check: impl Fn() -> Result<T, AuthFailure>,
     ) -> Result<T, AuthFailure> {
-        let failure = match check() {
-            Err(failure) if is_anybodys(&failure) => failure,
-            decided => return decided,
-        };
+        match check() {
+            Err(failure) if is_anybodys(&failure) => self.hold(token, failure, check).await,
+            decided => decided,
+        }
+    }
+
+    /// What becomes of a token that anybody could have made, and that was refused once.
+    pub(crate) async fn hold<T>(
+        &self,
+        token: &str,
+        failure: AuthFailure,
+        check: impl Fn() -> Result<T, AuthFailure>,
+    ) -> Result<T, AuthFailure> {
         let deadline = Instant::now() + PATIENCE;
         let Ok(_held) = self.patient.try_acquire() else {
             self.ask_for_key(token, &failure);
@@ -302,7 +311,7 @@ impl KeyKeeper {
 }
 
 /// Whether anybody could have made the token, and the refusal came after its issuer was looked for.
-fn is_anybodys(failure: &AuthFailure) -> bool {
+pub(crate) fn is_anybodys(failure: &AuthFailure) -> bool {
     matches!(
         failure.reason(),
         Reason::UnknownIssuer

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite::http};
 
 use super::{Asked, UpgradeError, UpgradeLayer, answer, ask, in_time, open, refuse};
-use crate::{Clock, KeyKeeper, random_bytes};
+use crate::{Clock, KeyKeeper, keys::is_anybodys, random_bytes};
 
 /// Checks the upgrades of one listener. Cloning it copies a pointer.
 ///
@@ -167,14 +167,15 @@ impl Acceptor {
     async fn decide(&self, parts: &Parts) -> Result<Upgrade, UpgradeError> {
         let binding = (self.shared.bind)();
         let check = || self.check(parts, binding);
-        let kept = match &self.shared.keys {
-            Keys::Kept(keeper) => self.shared.policy.token(parts).map(|token| (keeper, token)),
-            Keys::Ring(_) => None,
-        };
-        let checked = match kept {
-            Some((keeper, token)) => keeper.verify_by(token, check).await,
-            None => check(),
-        };
+        let mut checked = check();
+        // The head is read again for its token only where there is something to wait for.
+        if let Keys::Kept(keeper) = &self.shared.keys
+            && let Err(failure) = &checked
+            && is_anybodys(failure)
+            && let Some(token) = self.shared.policy.token(parts)
+        {
+            checked = keeper.hold(token, failure.clone(), check).await;
+        }
         self.admit(checked)
     }
 
