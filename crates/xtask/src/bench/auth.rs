@@ -40,9 +40,7 @@ reconnect with the token that they had can.
 
 const SPRAY: &str = "\
 Ten thousand tokens in ten seconds that name tenant A and key ids that nobody has, through
-`KeyKeeper`; meanwhile tenant B's tokens (ES256) are checked a thousand times a second. The count of
-fetches is the most of any turn. Where the endpoint hangs it holds the tries after each failure too,
-which no key id causes; where it answers, a test counts one.
+`KeyKeeper`; meanwhile tenant B's tokens (ES256) are checked a thousand times a second.
 ";
 
 const REVOCATION: &str = "\
