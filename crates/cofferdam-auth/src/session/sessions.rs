@@ -19,7 +19,8 @@ const WALL_CHECK_NS: u64 = 1_000_000_000;
 
 /// Every open session of a process, and what was revoked of each tenant.
 ///
-/// The work of an input is in proportion to what it ends, and to nothing that another tenant does.
+/// The work of an input is in proportion to what it ends, of a new key set and of what is revoked by
+/// date to what its tenant has open, and to nothing that another tenant does.
 /// Tenants share [`Limits::in_all`] and the feed's silence, and nothing else.
 #[derive(Debug)]
 pub struct Sessions {
