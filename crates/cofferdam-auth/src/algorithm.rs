@@ -72,6 +72,16 @@ impl Algorithm {
         }
     }
 
+    /// Whether a key whose type implies `self` may serve `named`. RFC 8017 would let one modulus
+    /// serve all of RSA's; a key of ours serves the one that it names.
+    pub(crate) fn serves(self, named: Self) -> bool {
+        match self {
+            Self::Rs256 => named.rsa().is_some(),
+            Self::EdDsa => matches!(named, Self::EdDsa | Self::Ed25519),
+            own => own == named,
+        }
+    }
+
     /// The algorithm of exactly this name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|algorithm| algorithm.name() == name)

@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use cofferdam_core::{Now, Reason, TenantId};
 
 use crate::{
     IssuerConfig,
     json::{Object, Value},
+    key::Thumbprint,
 };
 
 /// The claims of a token whose signature was verified.
@@ -27,6 +29,7 @@ pub(crate) struct Claims {
     /// `nbf`, or `iat` if that is later.
     pub(crate) valid_from_ms: i64,
     pub(crate) expires_at_ms: i64,
+    pub(crate) holder_key: Option<Thumbprint>,
 }
 
 impl Claims {
@@ -51,6 +54,7 @@ impl Claims {
             issued_at_ms,
             valid_from_ms,
             expires_at_ms,
+            holder_key: holder_key(claims, issuer.requires_dpop)?,
         })
     }
 }
@@ -97,11 +101,29 @@ fn check_times(
     Ok((issued, valid_from, expires))
 }
 
+/// The key that the token is bound to (RFC 7800 section 3.1; RFC 9449 section 6.1).
+///
+/// A token that is bound in a way that is not checked here (to a certificate, say) is refused: to take
+/// it from whoever has it would undo what its issuer meant.
+fn holder_key(claims: &Object<'_>, required: bool) -> Result<Option<Thumbprint>, Reason> {
+    match claims.get("cnf") {
+        None if required => Err(Reason::ProofRefused),
+        None => Ok(None),
+        Some(Value::Object(confirmation)) => {
+            let text = confirmation.sole("jkt").and_then(Value::as_text);
+            let bytes = text.and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
+            let thumbprint = bytes.and_then(|bytes| bytes.try_into().ok());
+            thumbprint.map(Some).ok_or(Reason::ClaimMissing)
+        }
+        Some(_) => Err(Reason::ClaimMissing),
+    }
+}
+
 /// The last second of the year 9999: past it a number is a mistake (milliseconds, for one).
 const LATEST_TIME_S: i64 = 253_402_300_799;
 
 /// A NumericDate in milliseconds; `None` if the claim is absent.
-fn time(claims: &Object<'_>, name: &str) -> Result<Option<i64>, Reason> {
+pub(crate) fn time(claims: &Object<'_>, name: &str) -> Result<Option<i64>, Reason> {
     match claims.get(name) {
         None => Ok(None),
         Some(&Value::Integer(seconds)) if (0..=LATEST_TIME_S).contains(&seconds) => {

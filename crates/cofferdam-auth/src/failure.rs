@@ -12,6 +12,7 @@ pub struct AuthFailure {
     tenant: Option<TenantId>,
     reason: Reason,
     authenticated: bool,
+    nonce: Option<Box<str>>,
 }
 
 impl AuthFailure {
@@ -23,17 +24,23 @@ impl AuthFailure {
 
     /// A failure that belongs to nobody: the credential named no registered issuer.
     pub(crate) const fn anonymous(reason: Reason) -> Self {
-        Self { tenant: None, reason, authenticated: false }
+        Self { tenant: None, reason, authenticated: false, nonce: None }
     }
 
     /// A failure of a credential that names this tenant's own issuer.
     pub(crate) const fn of(tenant: TenantId, reason: Reason) -> Self {
-        Self { tenant: Some(tenant), reason, authenticated: false }
+        Self { tenant: Some(tenant), reason, authenticated: false, nonce: None }
     }
 
     /// The credential is good, and not for the place where it was presented.
     pub(crate) const fn forbidden(tenant: TenantId, reason: Reason) -> Self {
-        Self { tenant: Some(tenant), reason, authenticated: true }
+        Self { tenant: Some(tenant), reason, authenticated: true, nonce: None }
+    }
+
+    /// A proof of possession that is good but for its nonce: `nonce` is one that would be.
+    pub(crate) const fn of_nonce(tenant: TenantId, nonce: Box<str>) -> Self {
+        let reason = Reason::ProofNonceMissing;
+        Self { tenant: Some(tenant), reason, authenticated: false, nonce: Some(nonce) }
     }
 
     /// In whose audit log this belongs: the tenant of the issuer that the token names, if that
@@ -54,6 +61,13 @@ impl AuthFailure {
     #[must_use]
     pub const fn is_authenticated(&self) -> bool {
         self.authenticated
+    }
+
+    /// The nonce that the next proof of possession must hold, if that is all that this one lacked
+    /// (RFC 9449 section 9). The peer is told: its token and its key were good.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     /// The same as a tenant's audit log takes it; `None` if it belongs to nobody.

@@ -29,6 +29,9 @@ pub struct IssuerConfig {
     pub token_types: Vec<String>,
     /// The origins that the tenant's browsers may connect from, as a browser writes them.
     pub origins: Vec<String>,
+    /// Whether every token must be bound to a key of its holder (DPoP, RFC 9449); `false` by default.
+    /// A token that *is* bound needs its [`proof`](crate::dpop) either way.
+    pub requires_dpop: bool,
     /// The names of the claims that are ours.
     pub claims: ClaimNames,
     /// How far the issuer's clock may run ahead of ours; at most, and by default, 30 s.
@@ -57,6 +60,7 @@ impl IssuerConfig {
             algorithms: Algorithm::DEFAULT.to_vec(),
             token_types: vec!["at+jwt".to_owned(), "application/at+jwt".to_owned()],
             origins: Vec::new(),
+            requires_dpop: false,
             claims: ClaimNames::default(),
             leeway: MAX_LEEWAY,
             longest_lifetime: Duration::from_secs(15 * 60),
@@ -112,7 +116,7 @@ impl ClaimNames {
     /// Whether the names are there, differ, and take none that already has a meaning.
     fn are_sound(&self) -> bool {
         let own = [&self.tenant, &self.organisation, &self.scope, &self.origins, &self.region];
-        let taken = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id"];
+        let taken = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "cnf"];
         own.iter().enumerate().all(|(at, name)| {
             !name.is_empty() && !taken.contains(&name.as_str()) && !own[..at].contains(name)
         })

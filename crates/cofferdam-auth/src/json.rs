@@ -59,6 +59,14 @@ impl<'a> Object<'a> {
         self.get(name).and_then(Value::as_text)
     }
 
+    /// The member of this name, if there is no other.
+    pub(crate) fn sole(&self, name: &str) -> Option<&Value<'a>> {
+        match self.0.as_slice() {
+            [(own, value)] if own == name => Some(value),
+            _ => None,
+        }
+    }
+
     /// The member at the end of `path`, through objects.
     pub(crate) fn at(&self, path: &[String]) -> Option<&Value<'a>> {
         let (last, parents) = path.split_last()?;
@@ -211,7 +219,9 @@ mod tests {
         assert!(matches!(object.get("n"), Some(Value::Integer(-7))));
         assert!(matches!(object.get("l"), Some(Value::Array(list)) if list.len() == 3));
         assert!(matches!(object.get("o"), Some(Value::Object(_))));
-        assert!(object.get("A").is_none());
+        assert!(object.get("A").is_none() && object.sole("a").is_none());
+        assert!(read(br#"{"a":1}"#).unwrap().sole("a").is_some());
+        assert!(read(br#"{"a":1}"#).unwrap().sole("b").is_none());
         let at = |path: &[&str]| object.at(&path.iter().map(|&n| n.into()).collect::<Vec<_>>());
         assert!(matches!(at(&["o", "p"]), Some(Value::Boolean(true))));
         assert!(matches!(at(&["n"]), Some(Value::Integer(-7))));

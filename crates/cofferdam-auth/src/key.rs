@@ -34,6 +34,9 @@ pub(crate) struct Key {
     print: KeyPrint,
 }
 
+/// The SHA-256 of a public key's required members (RFC 7638): the same in every JWK of that key.
+pub(crate) type Thumbprint = [u8; 32];
+
 /// The first half of a SHA-256 over a key's algorithm and the key: which key an id stands for.
 pub type KeyPrint = [u8; 16];
 
@@ -48,6 +51,24 @@ impl Key {
             return Ok(None);
         }
         let Some(algorithm) = algorithm(jwk)? else { return Ok(None) };
+        Self::read(jwk, algorithm).map(Some)
+    }
+
+    /// Reads a JWK that must be for `algorithm`, whether it says so or not.
+    pub(crate) fn import_for(jwk: &Object<'_>, algorithm: Algorithm) -> Result<Self, Unsound> {
+        let named = match jwk.get("alg") {
+            None => true,
+            Some(alg) => alg.as_text() == Some(algorithm.name()),
+        };
+        if named && is_for_verifying(jwk)? && implied(jwk)?.is_some_and(|own| own.serves(algorithm))
+        {
+            Self::read(jwk, algorithm)
+        } else {
+            Err(Unsound)
+        }
+    }
+
+    fn read(jwk: &Object<'_>, algorithm: Algorithm) -> Result<Self, Unsound> {
         let public = match algorithm {
             Algorithm::Es256 => p256_key(&bytes(jwk, "x")?, &bytes(jwk, "y")?),
             Algorithm::EdDsa | Algorithm::Ed25519 => ed25519_key(&bytes(jwk, "x")?),
@@ -56,7 +77,7 @@ impl Key {
         let is_rsa = jwk.text("kty") == Some("RSA");
         let modulus = is_rsa.then(|| bytes(jwk, "n")).transpose()?.map(Vec::into_boxed_slice);
         let print = print_of(algorithm, public.as_ref());
-        Ok(Some(Self { algorithm, public, modulus, print }))
+        Ok(Self { algorithm, public, modulus, print })
     }
 
     /// The one algorithm that the key is for.
@@ -125,25 +146,44 @@ fn is_for_verifying(jwk: &Object<'_>) -> Result<bool, Unsound> {
     Ok(by_use && by_operations)
 }
 
-/// The one algorithm of a key: what `alg` says, if type and curve agree; else what they imply.
-fn algorithm(jwk: &Object<'_>) -> Result<Option<Algorithm>, Unsound> {
-    let implied = match (jwk.text("kty").ok_or(Unsound)?, jwk.text("crv")) {
+/// What type and curve imply.
+fn implied(jwk: &Object<'_>) -> Result<Option<Algorithm>, Unsound> {
+    Ok(match (jwk.text("kty").ok_or(Unsound)?, jwk.text("crv")) {
         ("RSA", None) => Some(Algorithm::Rs256),
         ("EC", Some("P-256")) => Some(Algorithm::Es256),
         ("OKP", Some("Ed25519")) => Some(Algorithm::EdDsa),
         _ => None,
-    };
+    })
+}
+
+/// The one algorithm of a key: what `alg` says, if type and curve agree; else what they imply.
+fn algorithm(jwk: &Object<'_>) -> Result<Option<Algorithm>, Unsound> {
+    let implied = implied(jwk)?;
     let Some(named) = jwk.get("alg") else { return Ok(implied) };
     let Some(named) = Algorithm::from_name(named.as_text().ok_or(Unsound)?) else {
         return Ok(None);
     };
-    match (named, implied) {
-        (Algorithm::Ed25519, Some(Algorithm::EdDsa)) => Ok(Some(named)),
-        // RFC 8017 would let one modulus serve them all; a key of ours serves the one it names.
-        (_, Some(Algorithm::Rs256)) if named.rsa().is_some() => Ok(Some(named)),
-        (_, Some(implied)) if named == implied => Ok(Some(named)),
-        _ => Err(Unsound),
+    if implied.is_some_and(|implied| implied.serves(named)) {
+        Ok(Some(named))
+    } else {
+        Err(Unsound)
     }
+}
+
+/// The thumbprint of a JWK (RFC 7638 section 3). Its members were imported, so they are base64url in
+/// its one spelling, and nothing in them needs an escape.
+pub(crate) fn thumbprint(jwk: &Object<'_>) -> Option<Thumbprint> {
+    let member = |name: &str| jwk.text(name);
+    let (kty, crv) = (member("kty")?, member("crv"));
+    let members = match kty {
+        "RSA" => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, member("e")?, member("n")?),
+        "EC" => {
+            let (x, y) = (member("x")?, member("y")?);
+            format!(r#"{{"crv":"{}","kty":"EC","x":"{x}","y":"{y}"}}"#, crv?)
+        }
+        _ => format!(r#"{{"crv":"{}","kty":"{kty}","x":"{}"}}"#, crv?, member("x")?),
+    };
+    digest::digest(&digest::SHA256, members.as_bytes()).as_ref().try_into().ok()
 }
 
 fn bytes(jwk: &Object<'_>, name: &str) -> Result<Vec<u8>, Unsound> {

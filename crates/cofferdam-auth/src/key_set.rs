@@ -16,7 +16,7 @@ const MAX_BODY: usize = 50 * 1024;
 /// The most keys of a set.
 const MAX_KEYS: usize = 20;
 /// Members that only a private or a shared key has (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1).
-const PRIVATE_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
+pub(crate) const PRIVATE_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
 
 /// The verifying keys of one issuer, each under its own key id. Never empty; cheap to clone.
 #[derive(Debug, Clone)]

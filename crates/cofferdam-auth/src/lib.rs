@@ -9,6 +9,7 @@
 //! * [`KeyRing`] swaps verifiers while they are in use: rotation and revocation without a restart,
 //!   checks without a lock.
 //! * [`TokenCache`] spares a token that was checked before its signature, and nothing else.
+//! * [`dpop`] checks that whoever presents a token has the key that it is bound to (RFC 9449).
 //! * [`refresh`] decides when key sets are fetched, what an answer means, and who waits for it.
 //! * [`upgrade`] does the same from the head of an HTTP request, before the WebSocket upgrade: one
 //!   bearer token, one host, the browser's origin, and one answer to every refusal.
@@ -75,6 +76,7 @@ mod algorithm;
 mod cache;
 mod claims;
 mod decoy;
+pub mod dpop;
 mod failure;
 mod issuer;
 mod json;
@@ -83,6 +85,7 @@ mod key;
 mod key_ring;
 mod key_set;
 mod origin;
+mod place;
 pub mod refresh;
 mod revocations;
 mod route;

@@ -2,19 +2,22 @@
 
 use cofferdam_core::{Reason, Scoped, TenantContext, TenantId};
 
+use crate::key::Thumbprint;
+
 /// What a place asks of a token that is presented at it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Route<'r> {
     tenant: Option<&'r TenantId>,
     scopes: &'r [&'r str],
     region: Option<&'r str>,
+    session: Option<&'r TenantContext>,
 }
 
 impl<'r> Route<'r> {
     /// A place of no tenant's own, that asks for no scope.
     #[must_use]
     pub const fn any() -> Self {
-        Self { tenant: None, scopes: &[], region: None }
+        Self { tenant: None, scopes: &[], region: None, session: None }
     }
 
     /// A place of this tenant's own: its path, its host, its session.
@@ -29,10 +32,25 @@ impl<'r> Route<'r> {
         Self { scopes, ..self }
     }
 
+    /// The token is to renew this live session.
+    ///
+    /// If it is bound to the key of its holder that the session was opened with, it needs no further
+    /// proof: that one is bound to the connection (SECURITY K20), and whoever has stolen a token since
+    /// is not on it. Whether it is of the session's tenant and client, the renewal itself decides.
+    #[must_use]
+    pub const fn renewing(self, session: &'r TenantContext) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
     /// The token must be for this region.
     #[must_use]
     pub const fn in_region(self, region: &'r str) -> Self {
         Self { region: Some(region), ..self }
+    }
+
+    /// The key of its holder that a session was opened with.
+    pub(crate) fn holder_key(&self) -> Option<&Thumbprint> {
+        self.session.and_then(TenantContext::holder_key)
     }
 
     pub(crate) fn check(&self, context: &TenantContext) -> Result<(), Reason> {

@@ -20,9 +20,11 @@ use crate::{
     cache::{Checked, Tag},
     claims::{Claims, millis},
     decoy::Decoys,
+    dpop::{Proof, Proofs},
     json::{self, Object},
     jws::Compact,
     key::Key,
+    place::Place,
     revocations::{Marks, Revocations},
 };
 
@@ -38,6 +40,7 @@ pub struct Verifier {
     issuers: Arc<BTreeMap<Box<str>, Entry>>,
     revocations: Arc<Revocations>,
     cache: Option<Arc<TokenCache>>,
+    proofs: Arc<Proofs>,
 }
 
 #[derive(Clone)]
@@ -64,6 +67,7 @@ impl Verifier {
             issuers: Arc::default(),
             revocations: Arc::default(),
             cache: None,
+            proofs: Arc::default(),
         }
     }
 
@@ -84,30 +88,48 @@ impl Verifier {
         connection: ConnectionId,
         epoch: Epoch,
     ) -> Result<TenantContext, AuthFailure> {
-        self.authenticate(token, route, None, Binding { now, connection, epoch })
+        let place = Place { token, route, origin: None, proof: None };
+        self.authenticate(&place, Binding { now, connection, epoch })
+    }
+
+    /// [`verify`](Self::verify) of a token that is bound to a key of its holder, with the proof that
+    /// the request carries ([`dpop`](crate::dpop)). A proof is good once.
+    ///
+    /// # Errors
+    ///
+    /// As there; a token that is not bound is refused, since a proof proves nothing of it.
+    pub fn verify_held(
+        &self,
+        token: &str,
+        proof: &Proof<'_>,
+        route: &Route<'_>,
+        now: Now,
+        connection: ConnectionId,
+        epoch: Epoch,
+    ) -> Result<TenantContext, AuthFailure> {
+        let place = Place { token, route, origin: None, proof: Some(proof) };
+        self.authenticate(&place, Binding { now, connection, epoch })
     }
 
     pub(crate) fn authenticate(
         &self,
-        token: &str,
-        route: &Route<'_>,
-        origin: Option<&str>,
+        place: &Place<'_>,
         binding: Binding,
     ) -> Result<TenantContext, AuthFailure> {
-        let place = Place { route, origin };
+        let token = place.token;
         let cache = self.cache.as_ref().filter(|_| TokenCache::takes(token));
         let tagged = cache.map(|cache| (cache, cache.tag(token)));
         if let Some((cache, tag)) = &tagged
             && let Some((entry, context)) = self.recall(cache, tag, binding)
         {
-            return place.admit(entry, context);
+            return place.admit(context, &entry.issuer, &self.proofs, binding.now);
         }
         let (entry, checked) = self.examine(token, binding)?;
         let context = checked.context.clone();
         if let Some((cache, tag)) = tagged {
             cache.remember(tag, checked, binding.now);
         }
-        place.admit(entry, context)
+        place.admit(context, &entry.issuer, &self.proofs, binding.now)
     }
 
     /// The token was checked before, and nothing that its check relied on has changed.
@@ -187,6 +209,14 @@ impl Verifier {
     #[must_use]
     pub fn with_cache(mut self, cache: TokenCache) -> Self {
         self.cache = Some(Arc::new(cache));
+        self
+    }
+
+    /// This table with other rules for proofs of possession than the default ones, and with none of
+    /// them used yet.
+    #[must_use]
+    pub fn with_proofs(mut self, proofs: Proofs) -> Self {
+        self.proofs = Arc::new(proofs);
         self
     }
 
@@ -290,35 +320,6 @@ impl Entry {
     }
 }
 
-/// What a token that is good is held against.
-struct Place<'p> {
-    route: &'p Route<'p>,
-    origin: Option<&'p str>,
-}
-
-impl Place<'_> {
-    fn admit(&self, entry: &Entry, context: TenantContext) -> Result<TenantContext, AuthFailure> {
-        self.route
-            .check(&context)
-            .and_then(|()| self.check_origin(&context, &entry.issuer))
-            .map_err(|reason| AuthFailure::forbidden(entry.issuer.tenant.clone(), reason))?;
-        Ok(context)
-    }
-
-    /// U01: an origin must be the token's own *and* the tenant's own, byte for byte. The tenant's
-    /// are in their one spelling, so whatever is not (`null`, another case, nothing at all) equals
-    /// none.
-    fn check_origin(&self, context: &TenantContext, issuer: &IssuerConfig) -> Result<(), Reason> {
-        let Some(origin) = self.origin else { return Ok(()) };
-        let lists = [context.origins(), &issuer.origins];
-        if lists.iter().all(|list| list.iter().any(|own| own == origin)) {
-            Ok(())
-        } else {
-            Err(Reason::OriginRefused)
-        }
-    }
-}
-
 fn parts(
     issuer: &IssuerConfig,
     token: &Compact<'_>,
@@ -343,6 +344,7 @@ fn parts(
         expires_at_ms: claims.expires_at_ms,
         key_id: token.header().key_id.clone(),
         key_print,
+        holder_key: claims.holder_key,
     }
 }
 

@@ -5,6 +5,8 @@
 mod attacks;
 #[path = "it/cache.rs"]
 mod cache;
+#[path = "it/dpop.rs"]
+mod dpop;
 #[path = "it/interleavings.rs"]
 mod interleavings;
 #[path = "it/mutations.rs"]

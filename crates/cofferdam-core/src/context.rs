@@ -46,6 +46,9 @@ pub struct ContextParts {
     pub key_id: String,
     /// A digest of that key. An issuer may give the id to another key.
     pub key_print: [u8; 16],
+    /// The SHA-256 thumbprint (RFC 7638) of the holder's key, if the credential is of use to that
+    /// holder alone (RFC 9449), and not to whoever has it.
+    pub holder_key: Option<[u8; 32]>,
 }
 
 impl ContextParts {
@@ -69,6 +72,7 @@ impl ContextParts {
             expires_at_ms: i64::MIN,
             key_id: String::new(),
             key_print: [0; 16],
+            holder_key: None,
         }
     }
 }
@@ -214,6 +218,13 @@ impl TenantContext {
     #[must_use]
     pub fn key_print(&self) -> [u8; 16] {
         self.parts.key_print
+    }
+
+    /// The thumbprint (RFC 7638, SHA-256) of the holder's key that the credential is bound to, if it
+    /// is bound to one. The holder proved that key when the connection was opened.
+    #[must_use]
+    pub fn holder_key(&self) -> Option<&[u8; 32]> {
+        self.parts.holder_key.as_ref()
     }
 
     pub(crate) const fn stamp(&self) -> Stamp {

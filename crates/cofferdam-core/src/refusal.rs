@@ -156,6 +156,12 @@ reasons! {
     WrongRegion = 45, "the token is for another region";
     /// The request names a host that is not served here.
     HostNotServed = 49, "the request names a host that is not served here";
+    /// The token and the proof that its holder has its key do not fit, or one of them is missing.
+    ProofRefused = 50, "the proof of possession is missing or does not fit";
+    /// The proof of possession was used before, or the tenant uses too many to remember.
+    ProofReplayed = 51, "the proof of possession may have been used before";
+    /// The proof of possession does not hold a nonce of ours.
+    ProofNonceMissing = 52, "the proof of possession lacks a fresh nonce";
 }
 
 #[cfg(test)]

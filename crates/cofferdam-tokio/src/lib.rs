@@ -64,8 +64,9 @@
 //!                 let Some(token) = text.strip_prefix("renew ") else {
 //!                     continue; // yours; `session.context()` says whose it is
 //!                 };
-//!                 let (connection, epoch) = (session.context().connection(), session.context().epoch());
-//!                 if let Ok(context) = keeper.verify(token, &route(), connection, epoch).await {
+//!                 let own = session.context();
+//!                 let (route, connection, epoch) = (route().renewing(own), own.connection(), own.epoch());
+//!                 if let Ok(context) = keeper.verify(token, &route, connection, epoch).await {
 //!                     // Another tenant's credential ends the session, which the next turn sees.
 //!                     let _ = session.renew(context);
 //!                 }

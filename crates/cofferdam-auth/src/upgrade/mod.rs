@@ -5,7 +5,8 @@
 //!
 //! * *One value.* Of two `Authorization`, `Host` or `Origin` headers a proxy may read the first and
 //!   we the second. A request that has two, or two joined by a comma, is refused (SECURITY U03).
-//! * *One credential.* The token stands in `Authorization: Bearer`. Cookies come along with every
+//! * *One credential.* The token stands in `Authorization: Bearer`, or, if it is bound to a key of its
+//!   holder, in `Authorization: DPoP` beside one proof in `DPoP` ([`dpop`](crate::dpop)). Cookies come along with every
 //!   foreign page's request (cross-site WebSocket hijacking, U02), and a query string ends up in
 //!   logs (U07): the first are not looked at, a token in the second refuses the request. A page
 //!   cannot set `Authorization` on a `WebSocket`; for browsers the token may stand among the
@@ -34,7 +35,7 @@ mod target;
 
 use cofferdam_core::{ConnectionId, Epoch, Now, Reason, Scoped, TenantContext};
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL},
     request::Parts,
 };
@@ -47,7 +48,10 @@ pub use self::{
     target::Target,
 };
 use self::{form::only_value, protocol::Offer};
-use crate::{AuthFailure, Route, Verifier, verifier::Binding};
+use crate::{AuthFailure, Route, Verifier, dpop::Proof, place::Place, verifier::Binding};
+
+/// RFC 9449 section 4.1.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Decides whether a request may become a stream, and whose: a [`Policy`] of the default rules.
 ///
@@ -125,9 +129,12 @@ impl Policy {
         epoch: Epoch,
     ) -> Result<Upgrade, AuthFailure> {
         let presented = self.read(request).map_err(AuthFailure::anonymous)?;
-        let Presented { target, protocol, token, origin } = presented;
+        let Presented { target, protocol, token, proof, origin } = presented;
         let binding = Binding { now, connection, epoch };
-        let context = verifier.authenticate(token, route, origin, binding)?;
+        let uri = target.uri();
+        let proof = proof.map(|jwt| Proof::new(jwt, request.method.as_str(), &uri));
+        let place = Place { token, route, origin, proof: proof.as_ref() };
+        let context = verifier.authenticate(&place, binding)?;
         // After the signature, so that the answer to a stranger never depends on a tenant's name.
         match self.compare(&context, &target) {
             Ok(()) => Ok(Upgrade { context, target, protocol }),
@@ -151,20 +158,26 @@ impl Policy {
         let headers = &request.headers;
         let offer = Offer::read(headers)?;
         let protocol = offer.choose(&self.rules.protocols);
-        let (token, among_protocols) = match (only_value(headers, &AUTHORIZATION)?, offer.token) {
+        let (scheme, token) = match (only_value(headers, &AUTHORIZATION)?, offer.token) {
             // U03: which one counts would be anybody's guess.
             (Some(_), Some(_)) => return Err(Reason::RequestMalformed),
-            (Some(value), None) => (bearer_token(value)?, false),
-            (None, Some(token)) if self.rules.token_in_protocol => (token, true),
+            (Some(value), None) => credential(value)?,
+            (None, Some(token)) if self.rules.token_in_protocol => (Scheme::Protocol, token),
             (None, _) => return Err(Reason::CredentialMalformed),
         };
+        // RFC 9449 section 7.1: the one comes with the other.
+        let proof = only_value(headers, &DPOP)?;
+        if proof.is_some() != (scheme == Scheme::Dpop) {
+            return Err(Reason::ProofRefused);
+        }
+        let among_protocols = scheme == Scheme::Protocol;
         if among_protocols && protocol.is_none() {
             // A browser takes no `101` without a protocol that it offered, and the token's own name
             // must not be answered.
             return Err(Reason::RequestMalformed);
         }
         let origin = form::browser_origin(headers)?.or_else(|| among_protocols.then_some(""));
-        Ok(Presented { target, protocol, token, origin })
+        Ok(Presented { target, protocol, token, proof, origin })
     }
 
     /// A01: the tenant that the address names, and the region of this node, against the token's.
@@ -183,7 +196,18 @@ struct Presented<'r> {
     target: Target,
     protocol: Option<HeaderValue>,
     token: &'r str,
+    proof: Option<&'r str>,
     origin: Option<&'r str>,
+}
+
+/// How a token is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    /// With a proof of possession.
+    Dpop,
+    /// Among the sub-protocols.
+    Protocol,
 }
 
 impl Upgrade {
@@ -191,6 +215,7 @@ impl Upgrade {
     /// can log, forward or answer it. Of the sub-protocols the one that was agreed on stays.
     pub fn seal(&self, request: &mut HeaderMap) {
         request.remove(AUTHORIZATION);
+        request.remove(DPOP);
         self.answer(request);
     }
 
@@ -203,10 +228,14 @@ impl Upgrade {
     }
 }
 
-/// RFC 6750 section 2.1: the scheme in any case (RFC 9110 section 11.1), one space, the token.
-fn bearer_token(value: &str) -> Result<&str, Reason> {
+/// RFC 6750 section 2.1 and RFC 9449 section 7.1: the scheme in any case (RFC 9110 section 11.1), one
+/// space, the token.
+fn credential(value: &str) -> Result<(Scheme, &str), Reason> {
     match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok((Scheme::Bearer, token))
+        }
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("dpop") => Ok((Scheme::Dpop, token)),
         _ => Err(Reason::CredentialMalformed),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cofferdam_core::Reason;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
@@ -17,15 +17,30 @@ use crate::AuthFailure;
 /// and not for here (403). The body and its length are the same. Whether another tenant exists does
 /// not show: a tenant's token is as much refused at a neighbour's route as at one that leads
 /// nowhere.
+///
+/// One thing more is told, to whoever holds a valid token and the key that it is bound to: the nonce
+/// that the proof must hold (RFC 9449 section 9), in `DPoP-Nonce`.
 #[must_use]
 pub fn refuse(failure: &AuthFailure) -> Response<&'static str> {
-    denied(match failure.reason() {
+    let mut response = denied(match failure.reason() {
         Reason::RequestMalformed => StatusCode::BAD_REQUEST,
         Reason::HostNotServed => StatusCode::MISDIRECTED_REQUEST,
         _ if failure.is_authenticated() => StatusCode::FORBIDDEN,
         _ => StatusCode::UNAUTHORIZED,
-    })
+    });
+    if let Some(nonce) = failure.nonce().and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
+        let headers = response.headers_mut();
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(NONCE_CHALLENGE));
+        headers.insert(DPOP_NONCE, nonce);
+    }
+    response
 }
+
+/// RFC 9449 section 8.2.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// Every refusal's. The algorithms are those of [`Algorithm::DEFAULT`](crate::Algorithm::DEFAULT).
+const CHALLENGE: &str = r#"Bearer, DPoP algs="RS256 ES256 EdDSA Ed25519""#;
+const NONCE_CHALLENGE: &str = r#"DPoP error="use_dpop_nonce", algs="RS256 ES256 EdDSA Ed25519""#;
 
 /// The answer to a tenant that opens connections faster than it may: 429. Only for whoever showed a
 /// valid token of that tenant; to anybody else it would say how busy the tenant is.
@@ -47,7 +62,7 @@ fn denied(status: StatusCode) -> Response<&'static str> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // RFC 9110 section 11.6.1 wants it with 401. No `error` attribute, which would be a reason.
-    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
     response
 }
 

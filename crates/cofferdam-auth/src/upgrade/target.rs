@@ -33,6 +33,7 @@ const MAX_QUERY: usize = 4_096;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     host: String,
+    port: Option<u16>,
     path: String,
     query: Option<String>,
 }
@@ -45,8 +46,10 @@ impl Target {
         if !known_scheme || uri.query().is_some_and(|query| query.len() > MAX_QUERY) {
             return Err(Reason::RequestMalformed);
         }
+        let (host, port) = one_host(request)?;
         Ok(Self {
-            host: one_host(request)?,
+            host,
+            port,
             path: normal_path(uri.path())?.into_owned(),
             query: uri.query().map(str::to_owned),
         })
@@ -56,6 +59,15 @@ impl Target {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// What a proof of possession for it must name (RFC 9449 section 4.2): an `https` address
+    /// without query and fragment. A port that is `https`'s own is not written.
+    pub(super) fn uri(&self) -> String {
+        match self.port {
+            None | Some(443) => format!("https://{}{}", self.host, self.path),
+            Some(port) => format!("https://{}:{port}{}", self.host, self.path),
+        }
     }
 
     /// The path: no dot, empty or escaped-slash segments, escapes in upper case.
@@ -83,13 +95,13 @@ impl fmt::Debug for Target {
 
 /// One `Host`; in HTTP/2 and later `:authority` may stand in its place. Where there are both they
 /// must agree, with their ports.
-fn one_host(request: &Parts) -> Result<String, Reason> {
+fn one_host(request: &Parts) -> Result<(String, Option<u16>), Reason> {
     let stated = only_value(&request.headers, &HOST)?.map(normal_host).transpose()?;
     let authority = request.uri.authority().map(|own| normal_host(own.as_str())).transpose()?;
     match (stated, authority) {
-        (Some(host), None) => Ok(host.0),
-        (Some(host), Some(authority)) if host == authority => Ok(host.0),
-        (None, Some(authority)) if request.version >= Version::HTTP_2 => Ok(authority.0),
+        (Some(host), None) => Ok(host),
+        (Some(host), Some(authority)) if host == authority => Ok(host),
+        (None, Some(authority)) if request.version >= Version::HTTP_2 => Ok(authority),
         _ => Err(Reason::RequestMalformed),
     }
 }

@@ -427,7 +427,8 @@ fn a_renewal_moves_the_end_and_the_token_it_stands_on() {
 #[test]
 fn a_renewal_that_is_not_of_the_session_ends_it() {
     type Spoil = fn(&mut ContextParts);
-    let spoils: [Spoil; 7] = [
+    let spoils: [Spoil; 8] = [
+        |parts| parts.holder_key = Some([7; 32]),
         |parts| parts.tenant = tenant("globex"),
         |parts| parts.generation = 1,
         |parts| parts.issuer = "https://id.example.com/acme-2".into(),

@@ -18,7 +18,7 @@ use super::{
 const HOST: &str = "events.example.com";
 const TARGET: &str = "/tenants/acme/stream?queue=a";
 /// Headers that say whose a request is, or how long, or for which protocol.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "authorization",
     "host",
     "origin",
@@ -33,8 +33,9 @@ const NAMES: [&str; 14] = [
     "sec-websocket-key",
     "sec-websocket-protocol",
     "sec-websocket-version",
+    "dpop",
 ];
-const VALUES: [&str; 14] = [
+const VALUES: [&str; 15] = [
     "",
     "0",
     "1",
@@ -49,6 +50,7 @@ const VALUES: [&str; 14] = [
     "EVENTS.example.com:443",
     "events.example.com, evil.example",
     "https://evil.example",
+    "DPoP x",
 ];
 const METHODS: [Method; 5] =
     [Method::GET, Method::POST, Method::CONNECT, Method::HEAD, Method::OPTIONS];
@@ -172,7 +174,8 @@ fn offer(request: &Parts) {
     assert_eq!(host.split(':').next(), Some(HOST), "{host}");
     // The registration allows no origin, so nothing that a page sent passes.
     assert!(one("origin").is_none() && one("sec-fetch-site").is_none());
-    assert!(!headers.contains_key("transfer-encoding"));
+    // The token is bound to no key: a proof beside it would prove nothing.
+    assert!(!headers.contains_key("transfer-encoding") && !headers.contains_key("dpop"));
     assert!(one("content-length").is_none_or(|length| length == "0"));
     let (named, _) = (one("x-tenant-id"), one("sec-websocket-key"));
     assert!(named.is_none_or(|value| !value.contains(',')));
