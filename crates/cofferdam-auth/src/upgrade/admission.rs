@@ -195,6 +195,25 @@ mod tests {
         assert!(admission.tenants.len() <= FIRST_SWEEP, "{}", admission.tenants.len());
     }
 
+    /// N03: whoever has something to wait for is not forgotten, and looking for those who have not
+    /// costs nothing on average.
+    #[test]
+    fn tenants_that_wait_are_remembered() {
+        let mut admission = admission(1, 1);
+        for id in 0..3 * FIRST_SWEEP {
+            assert!(admission.admit(&tenant(id), at(0)).is_ok());
+        }
+        // Swept at 64 and at 128, and each time nobody went.
+        assert_eq!((admission.tenants.len(), admission.sweep_at), (192, 256));
+        assert!((0..192).all(|id| admission.admit(&tenant(id), at(999)).is_err()));
+        // At 256, when all the others' allowance is whole again to the millisecond.
+        for id in 192..256 {
+            assert!(admission.admit(&tenant(id), at(999)).is_ok());
+        }
+        assert!(admission.admit(&tenant(1_000), at(1_000)).is_ok());
+        assert_eq!((admission.tenants.len(), admission.sweep_at), (65, 128));
+    }
+
     proptest! {
         /// N03: what a tenant is told is what it would be told if it were alone (noninterference).
         #[test]

@@ -353,3 +353,23 @@ fn a_tenant_that_exists_looks_like_one_that_does_not() {
     };
     assert_eq!(by_issuer(&of_known), by_issuer(&of_unknown));
 }
+
+/// What a driver asks a key for is the token that a check would look at.
+#[test]
+fn the_token_of_a_request_is_the_one_that_is_checked() {
+    let policy = Policy::new(speaking()).unwrap();
+    let token_of = |headers: &[(&str, &str)]| {
+        let headers = [&[("host", "events.example.com")], headers].concat();
+        let parts = request(Version::HTTP_11, "/stream", &headers);
+        policy.token(&parts).map(str::to_owned)
+    };
+    let offered = offer("events.v1, ", "");
+    assert_eq!(token_of(&[("authorization", "Bearer a.b.c")]).as_deref(), Some("a.b.c"));
+    let proved = [("authorization", "DPoP a.b.c"), ("dpop", "d.e.f")];
+    assert_eq!(token_of(&proved).as_deref(), Some("a.b.c"));
+    assert_eq!(token_of(&[("sec-websocket-protocol", &offered)]), Some(good()));
+    assert_eq!(token_of(&[]), None);
+    assert_eq!(token_of(&[("authorization", "Basic abc")]), None);
+    let two = [("authorization", "Bearer a.b.c"), ("sec-websocket-protocol", &*offered)];
+    assert_eq!(token_of(&two), None);
+}
