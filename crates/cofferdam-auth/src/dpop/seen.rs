@@ -158,4 +158,34 @@ mod tests {
         // Those that could still be used are not.
         assert_eq!(seen.take(&tenant("t999"), id(0), at(1_000 * SPAN_S)), Err(Used));
     }
+
+    /// Looking for whom to forget costs nothing on average, and forgets nobody too early.
+    #[test]
+    fn tenants_whose_proofs_could_be_used_are_remembered() {
+        let seen = seen(3);
+        let all = || 0..3 * FIRST_SWEEP;
+        for number in all() {
+            assert_eq!(seen.take(&tenant(&format!("t{number}")), id(0), at(3 * SPAN_S)), Ok(()));
+        }
+        // Swept at 64 and at 128, and each time nobody went.
+        let counts = || {
+            let tenants = seen.tenants.lock().unwrap();
+            (tenants.memories.len(), tenants.sweep_at)
+        };
+        assert_eq!(counts(), (192, 256));
+        for number in 192..256 {
+            assert_eq!(seen.take(&tenant(&format!("t{number}")), id(0), at(4 * SPAN_S)), Ok(()));
+        }
+        // Swept at 256, one span later and then two: the first could be used again by then.
+        assert_eq!(seen.take(&tenant("later"), id(0), at(4 * SPAN_S)), Ok(()));
+        assert_eq!(counts(), (257, 512));
+        for number in all() {
+            let again = seen.take(&tenant(&format!("t{number}")), id(0), at(4 * SPAN_S));
+            assert_eq!(again, Err(Used), "{number}");
+        }
+        for number in 256..512 {
+            assert_eq!(seen.take(&tenant(&format!("t{number}")), id(0), at(6 * SPAN_S)), Ok(()));
+        }
+        assert!(counts().0 <= 256, "{:?}", counts());
+    }
 }

@@ -205,6 +205,8 @@ mod tests {
         }
         // Swept at 64 and at 128, and each time nobody went.
         assert_eq!((admission.tenants.len(), admission.sweep_at), (192, 256));
+        let shown = format!("{admission:?}");
+        assert!(shown.contains("192") && !shown.contains("t7"), "{shown}");
         assert!((0..192).all(|id| admission.admit(&tenant(id), at(999)).is_err()));
         // At 256, when all the others' allowance is whole again to the millisecond.
         for id in 192..256 {

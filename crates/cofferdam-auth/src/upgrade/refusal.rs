@@ -103,6 +103,7 @@ mod tests {
             assert_eq!(after.unwrap(), "2");
             assert_eq!((response.headers(), response.body()), (refused.headers(), refused.body()));
         }
+        assert_eq!(busy(Duration::from_secs(2)).headers()[RETRY_AFTER], "2");
         let at_once = busy(Duration::ZERO);
         assert_eq!(at_once.headers()[RETRY_AFTER], "1");
         assert_eq!(busy(Duration::MAX).headers()[RETRY_AFTER], u64::MAX.to_string());

@@ -145,6 +145,17 @@ fn a_stolen_token_is_worth_nothing() {
     assert_eq!(reason(held(&verifier, &other, &seen, now())), REFUSED);
 }
 
+/// What a log may show of it.
+#[test]
+fn debug_shows_nothing_of_a_proof() {
+    let holder = Holder::new(40);
+    let proof = holder.proof("1");
+    let shown = format!("{:?}", Proof::new(&proof, "GET", URI));
+    assert!(shown.contains("GET") && !shown.contains(&proof[..8]), "{shown}");
+    let shown = format!("{:?}", Proofs::default().with_nonces(&[0x41; 32]));
+    assert!(shown.contains("nonces: true") && !shown.contains("AAAA") && !shown.contains("65"));
+}
+
 /// A14: every proof is good once, and each tenant's are its own.
 #[test]
 fn a_proof_is_good_once() {

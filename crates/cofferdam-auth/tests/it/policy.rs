@@ -280,6 +280,21 @@ fn http_2_asks_for_a_stream_with_an_extended_connect() {
     ] {
         assert_eq!(connect(version, uri).unwrap_err().reason(), Reason::RequestMalformed);
     }
+    // Nor is any other method a stream because it has a scheme and a path.
+    let post = Request::post("https://events.example.com/stream").version(Version::HTTP_2);
+    let (parts, ()) = post.header("authorization", &bearer).body(()).unwrap().into_parts();
+    let refused = check(&Rules::default(), &parts);
+    assert_eq!(reason(refused), Reason::RequestMalformed);
+}
+
+/// U07: three parts between dots that begin like a token, and nothing less.
+#[test]
+fn a_path_that_is_like_a_token_in_part_is_a_path() {
+    let rules = Rules::default();
+    for path in ["/eyJ", "/eyJhbGciOiJub25lIn0", "/eyJ.x", "/v1.2.3/stream", "/a.b.c"] {
+        assert!(ask(&rules, "a", path).is_ok(), "{path}");
+    }
+    assert_eq!(reason(ask(&rules, "a", "/x/eyJh.e30.c2ln")), Reason::RequestMalformed);
 }
 
 #[test]
@@ -372,4 +387,16 @@ fn the_token_of_a_request_is_the_one_that_is_checked() {
     assert_eq!(token_of(&[("authorization", "Basic abc")]), None);
     let two = [("authorization", "Bearer a.b.c"), ("sec-websocket-protocol", &*offered)];
     assert_eq!(token_of(&two), None);
+}
+
+/// A list is read up to a bound, and refused there, not cut.
+#[test]
+fn offers_sixteen_sub_protocols_at_most_beside_a_token() {
+    let offered = |count: usize| {
+        let more: Vec<String> = (1..count).map(|n| format!("other.v{n}")).collect();
+        let names = [&["events.v1".to_owned()], more.as_slice()].concat().join(", ");
+        browse(&speaking(), &offer(&format!("{names}, "), ""), &[OWN_ORIGIN])
+    };
+    assert!(offered(16).is_ok());
+    assert_eq!(reason(offered(17)), Reason::RequestMalformed);
 }
