@@ -10,6 +10,7 @@ use crate::{
     graph::{FilterGraph, Rule},
     interner::{Class, Interner, Kind},
     mapping::{Mapping, Segment, Source},
+    organisation::Organisation,
     path::{Field, Path, PathTree},
 };
 
@@ -74,8 +75,9 @@ pub enum CompileFault {
 }
 
 impl Compiler {
-    /// A compiler of up to 10,000 rules and 1,000,000 values. The key must be random and secret: it
-    /// keeps values from being chosen so that they collide.
+    /// A compiler of up to 10,000 rules and 1,000,000 values; a value counts once for each path of
+    /// its key. The hash key must be random and secret: it keeps values from being chosen so that
+    /// they collide.
     #[must_use]
     pub const fn new(hash_key: [u8; 16]) -> Self {
         Self { hash_key, max_rules: 10_000, max_values: 1_000_000 }
@@ -88,8 +90,8 @@ impl Compiler {
         self
     }
 
-    /// Compiles a document. `organisation` is the context's own id on the platform: events that
-    /// name another are refused.
+    /// Compiles a document. `organisation` is the context's own id on the platform, in the form in
+    /// which the mapping's organisation paths have it: events that name another are refused.
     ///
     /// # Errors
     ///
@@ -266,7 +268,7 @@ impl<'m> Build<'m> {
             type_fields: self.type_fields,
             segments: self.segments,
             organisation: self.organisation,
-            own_organisation: organisation.map(|own| own.as_bytes().to_vec()),
+            own_organisation: organisation.map(Organisation::new),
             rules: self.rules,
             by_pattern,
             by_class,

@@ -25,6 +25,7 @@ use cofferdam_json::{Fault, Reader, Text, Token};
 use crate::{
     event_type::{PatternId, TypeScratch, TypeTrie},
     interner::{Class, Interner, Kind},
+    organisation::Organisation,
     path::{Field, PathTree, Place},
 };
 
@@ -40,9 +41,9 @@ pub struct FilterGraph {
     pub(crate) type_fields: Vec<Field>,
     /// Fields that hold a segment of the event type.
     pub(crate) segments: Vec<(u16, Field)>,
-    /// Fields that name the organisation, and its one right class.
+    /// Fields that name the organisation, and the one that they may name.
     pub(crate) organisation: Vec<Field>,
-    pub(crate) own_organisation: Option<Vec<u8>>,
+    pub(crate) own_organisation: Option<Organisation>,
     pub(crate) rules: Vec<Rule>,
     /// By pattern: the rules filed under it.
     pub(crate) by_pattern: Vec<Vec<u32>>,
@@ -195,7 +196,7 @@ impl FilterGraph {
     fn seen(&self, field: Field, kind: Kind, scratch: &mut Scratch) -> Result<(), Stop> {
         if self.organisation.contains(&field)
             && let Some(own) = &self.own_organisation
-            && (kind != Kind::String || *own != scratch.text)
+            && !own.is(kind, &scratch.text)
         {
             return Err(Stop::Refused(Reason::ForeignOrganisation));
         }

@@ -44,6 +44,7 @@ mod event_type;
 mod graph;
 mod interner;
 mod mapping;
+mod organisation;
 mod path;
 mod strict;
 
