@@ -9,7 +9,7 @@ use crate::{
     event_type::{PatternId, TypeTrie},
     graph::{FilterGraph, Rule},
     interner::{Class, Interner, Kind},
-    mapping::{Mapping, Segment, Source},
+    mapping::{Mapping, Scalar, Segment, Source},
     organisation::Organisation,
     path::{Field, Path, PathTree},
 };
@@ -200,10 +200,15 @@ impl<'m> Build<'m> {
             Value::Array(values) => values.as_slice(),
             scalar => core::slice::from_ref(scalar),
         };
+        let names = self.mapping.values.get(key);
         let mut classes = Vec::with_capacity(values.len() * fields.len());
         for value in values {
-            let (kind, bytes) = scalar(value)?;
-            classes.extend(fields.iter().map(|&f| self.interner.intern(f, kind, &bytes)));
+            let named = names.zip(value.as_str()).and_then(|(names, name)| names.get(name));
+            let also = named.into_iter().flatten().map(|Scalar(value)| value);
+            for value in core::iter::once(value).chain(also) {
+                let (kind, bytes) = scalar(value)?;
+                classes.extend(fields.iter().map(|&f| self.interner.intern(f, kind, &bytes)));
+            }
         }
         classes.sort_unstable();
         classes.dedup();

@@ -2,8 +2,11 @@
 
 #[cfg(test)]
 mod it {
+    mod corpora;
     mod front_page;
+    mod mappings;
     mod matching;
+    mod platforms;
     mod reference;
     mod refusals;
 }
