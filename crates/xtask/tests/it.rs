@@ -7,5 +7,6 @@ mod it {
     mod crates;
     mod documents;
     mod layering;
+    mod mappings;
     mod workspace;
 }
