@@ -61,6 +61,7 @@ mod tests {
             ("https://login.example.com/oauth/token", "login.example.com:443"),
             ("https://LOGIN.example.com:443/oauth/token/?x=1", "login.example.com:443"),
             ("https://login.example.com:8443/", "login.example.com:8443"),
+            ("https://log-in.example.com/", "log-in.example.com:443"),
             ("http://127.0.0.1:8080/token", "127.0.0.1:8080"),
             ("http://localhost/token", "localhost:80"),
             ("https://[0:0::1]:8080/token", "::1:8080"),
@@ -96,6 +97,7 @@ mod tests {
             "https://2130706433/token",
             "https://login.example.com\\@evil.example/token",
             "https://login.éxample.com/token",
+            "https://log_in.example.com/token",
             "https://login.example.com/to ken",
         ] {
             assert_eq!(origin(address), None, "{address}");

@@ -167,3 +167,54 @@ pub enum NoToken {
         retry_after: Duration,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that asks again and again with what will not be taken is locked by its server; one
+    /// that gives up on a server that is down gets no token when it is up again.
+    #[test]
+    fn what_is_the_clients_own_fault_lasts() {
+        for (status, lasts) in [
+            (300, true),
+            (404, true),
+            (407, true),
+            (408, false),
+            (409, true),
+            (499, true),
+            (500, false),
+            (503, false),
+        ] {
+            assert_eq!(Failure::Status(status).is_lasting(), lasts, "{status}");
+        }
+        let lasting = [Failure::Signing, Failure::Refused(OAuthError::Other)];
+        assert!(lasting.iter().all(Failure::is_lasting));
+        let passing = [
+            Failure::Unreachable,
+            Failure::TimedOut,
+            Failure::Throttled,
+            Failure::Rejected,
+            Failure::Unsound(Unsound::Malformed),
+            Failure::Unsound(Unsound::TooLarge),
+        ];
+        assert!(!passing.iter().any(Failure::is_lasting));
+    }
+
+    /// RFC 6749 section 5.2.
+    #[test]
+    fn every_code_of_the_rfc_is_known() {
+        for (code, error) in [
+            ("invalid_request", OAuthError::InvalidRequest),
+            ("invalid_client", OAuthError::InvalidClient),
+            ("invalid_grant", OAuthError::InvalidGrant),
+            ("unauthorized_client", OAuthError::UnauthorizedClient),
+            ("unsupported_grant_type", OAuthError::UnsupportedGrantType),
+            ("invalid_scope", OAuthError::InvalidScope),
+            ("server_error", OAuthError::Other),
+        ] {
+            let answer = format!(r#"{{"error":"{code}"}}"#);
+            assert_eq!(OAuthError::read(answer.as_bytes()), error, "{code}");
+        }
+    }
+}

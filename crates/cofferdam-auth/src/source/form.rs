@@ -77,6 +77,11 @@ mod tests {
 
     #[test]
     fn nothing_is_left_behind_by_growing() {
+        // The longest that there can be: every byte escaped.
+        for pairs in [&[("%", "%")][..], &[("%%", "%"), ("%", "%%%"), ("%", "")]] {
+            let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+            assert_eq!(encode(pairs).capacity(), 3 * bytes + 2 * pairs.len());
+        }
         let form = encode(&[("client_secret", "%%%%"), ("scope", "é é")]);
         assert!(form.capacity() <= 3 * (13 + 4 + 5 + 5) + 4 && form.len() <= form.capacity());
     }

@@ -210,6 +210,8 @@ mod tests {
             assert_eq!(normal_path(path), Ok(Cow::Borrowed(path)), "{path}");
         }
         assert_eq!(normal_path("/a%3ab/c%7b%7D%3f"), Ok(Cow::Borrowed("/a%3Ab/c%7B%7D%3F")));
+        assert!(matches!(normal_path("/a%3Ab"), Ok(Cow::Borrowed(_))), "copied for nothing");
+        assert!(normal_path(&format!("/{}", "a".repeat(MAX_PATH - 1))).is_ok());
     }
 
     /// U06.

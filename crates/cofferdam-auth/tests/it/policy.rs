@@ -400,3 +400,12 @@ fn offers_sixteen_sub_protocols_at_most_beside_a_token() {
     assert!(offered(16).is_ok());
     assert_eq!(reason(offered(17)), Reason::RequestMalformed);
 }
+
+#[test]
+fn a_query_has_a_longest_length_and_is_not_shown() {
+    let asked = |length: usize| ask(&Rules::default(), "a", &format!("/?{}", "q".repeat(length)));
+    let target = asked(4_096).unwrap().target;
+    let shown = format!("{target:?}");
+    assert!(shown.contains("path") && !shown.contains("qq"), "{shown}");
+    assert_eq!(reason(asked(4_097)), Reason::RequestMalformed);
+}

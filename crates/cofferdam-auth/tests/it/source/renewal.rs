@@ -472,3 +472,16 @@ proptest! {
         }
     }
 }
+
+/// A token that is too short to be used for long is used for a second, so that callers at one moment
+/// do not each send a request.
+#[test]
+fn a_token_of_few_seconds_is_shared_for_one() {
+    let mut rig = Rig::with_token(20);
+    rig.pass(Duration::from_millis(999));
+    rig.want();
+    assert_eq!(rig.ready().len(), 1);
+    rig.pass(Duration::from_millis(1));
+    rig.want();
+    assert_eq!(rig.ready().len(), 0, "renewed before it is used again");
+}
