@@ -79,7 +79,7 @@ impl TokenRequest {
                 let pairs = vec![("token", &**token), ("token_type_hint", "access_token")];
                 // A second assertion needs an id of its own.
                 let mut nonce = self.nonce;
-                nonce[15] ^= 1;
+                nonce[15] = !nonce[15];
                 self.authenticated(endpoint, pairs, nonce, now).map(Some)
             }
         }

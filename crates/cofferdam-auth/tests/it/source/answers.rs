@@ -284,7 +284,10 @@ fn no_effect_shows_a_token() {
     let credential = Credential::Post(Secret::new("hunter2"));
     let mut rig = Rig::new(ClientConfig { credential, ..config("acme") });
     rig.want();
-    let http = rig.request().http(rig.now()).unwrap();
+    let request = rig.request();
+    let shown = format!("{request:?}");
+    assert!(shown.contains("attempt") && !shown.contains("hunter2"), "{shown}");
+    let http = request.http(rig.now()).unwrap();
     assert!(http.form().unwrap().contains("client_secret=hunter2"));
     assert!(!format!("{http:?} {:?}", rig.source).contains("hunter2"));
 }
