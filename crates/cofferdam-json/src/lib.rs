@@ -28,20 +28,23 @@
 //! assert_eq!(reader.next()?, Some(Token::BeginObject));
 //! # Ok::<(), Fault>(())
 //! ```
-#![cfg_attr(not(test), no_std)]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 
 mod check;
 mod number;
 mod reader;
+mod simd;
+mod structure;
 mod text;
 
 pub use check::{Limits, Scratch, check};
 pub use number::Number;
 pub use reader::{Reader, Token};
-pub use text::{Text, write_string};
+pub use structure::Structure;
+pub use text::{Text, unescape, write_string};
 
 /// Why bytes were refused. It names the kind and holds nothing of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -11,6 +11,18 @@ pub struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
+    /// Reads bytes that must be one number.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Malformed`] or [`Fault::NumberOutOfRange`].
+    pub fn read(raw: &'a [u8]) -> Result<Self, Fault> {
+        match scan(raw, 0)? {
+            (number, end) if end == raw.len() => Ok(number),
+            _ => Err(Fault::Malformed),
+        }
+    }
+
     /// The bytes of the number.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {

@@ -40,17 +40,30 @@ impl<'a> Text<'a> {
 
     /// Appends what the string says to `out`, as UTF-8.
     pub fn decode_into(&self, out: &mut Vec<u8>) {
-        let mut rest = self.raw;
-        while let Some(backslash) = rest.iter().position(|&b| b == b'\\') {
-            out.extend_from_slice(&rest[..backslash]);
-            rest = &rest[backslash..];
-            let Ok((scalar, used)) = escape(rest) else { break };
-            let mut utf8 = [0; 4];
-            out.extend_from_slice(scalar.encode_utf8(&mut utf8).as_bytes());
-            rest = &rest[used..];
-        }
-        out.extend_from_slice(rest);
+        // Its escapes were checked when it was read.
+        let _ = unescape(self.raw, out);
     }
+}
+
+/// Appends what the inside of a string says to `out`, as UTF-8: for whoever found the two quotes by
+/// other means than a [`Reader`](crate::Reader).
+///
+/// # Errors
+///
+/// [`Fault::Malformed`] or [`Fault::InvalidText`], as the reader has it. What `out` then holds is of no
+/// use.
+pub fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let mut rest = raw;
+    while let Some(backslash) = rest.iter().position(|&b| b == b'\\') {
+        let (plain, escaped) = rest.split_at(backslash);
+        out.extend_from_slice(plain);
+        let (scalar, used) = escape(escaped)?;
+        let mut utf8 = [0; 4];
+        out.extend_from_slice(scalar.encode_utf8(&mut utf8).as_bytes());
+        rest = &escaped[used..];
+    }
+    out.extend_from_slice(rest);
+    Ok(())
 }
 
 /// Finds the end of the string whose first inner byte is at `at`: its text, and where the byte

@@ -36,6 +36,7 @@ fn every_corpus_replays() {
     replay("redact", fuzz::redact);
     replay("cursor", fuzz::cursor);
     replay("upgrade", fuzz::upgrade);
+    replay("structure", fuzz::structure);
 }
 
 /// A01 to A14, F01 to F06, R01 to R03.
@@ -44,6 +45,12 @@ fn bodies_withstand_random_data() {
     random("token", 17, 500, fuzz::token);
     random("filter", 18, 5_000, fuzz::filter);
     random("redact", 19, 2_000, fuzz::redact);
+}
+
+/// What is passed over is passed over to its end, whatever stands in it.
+#[test]
+fn structures_withstand_random_data() {
+    random("structure", 21, 2_000, fuzz::structure);
 }
 
 /// U03, U04, U05, U06, U07.

@@ -1,0 +1,277 @@
+//! Sixty-four bytes at once: the one module with `unsafe` in it.
+//!
+//! Which instructions a machine has is known when the program runs, so the work is compiled once for
+//! each kind and chosen at each call. All of it is safe code: bytes get into vectors by value, never
+//! through a pointer. What the compiler cannot know is that the machine has the instructions that
+//! a function was compiled for. That is all the `unsafe` blocks say, each right behind the test that
+//! makes it true.
+//!
+//! | machine | instructions | where |
+//! |---|---|---|
+//! | x86-64 | AVX-512 (F, BW, VL), PCLMULQDQ, POPCNT, BMI | found when it runs |
+//! | x86-64 | AVX2, PCLMULQDQ, POPCNT, BMI | found when it runs |
+//! | x86-64 | SSE2 | every one |
+//! | any other, and under Miri | none: eight bytes in a word | |
+//!
+//! Without the feature `std` nothing can be found out, and x86-64 uses SSE2.
+//!
+//! [`portable`] is what all others are held against, over random bytes, in the tests here and in the
+//! fuzz target `structure`.
+
+use crate::structure::{BLOCK, Raw, Window};
+
+/// Finds the blocks of the next bytes, with the best that this machine has.
+#[inline]
+pub(crate) fn fill(bytes: &[u8], window: &mut Window) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    x86_64::fill(bytes, window);
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    portable(bytes, window);
+}
+
+/// Without anything special.
+#[cfg(any(test, miri, not(target_arch = "x86_64")))]
+pub(crate) fn portable(bytes: &[u8], window: &mut Window) {
+    window.fill(bytes, words::classify, running_xor);
+}
+
+/// Eight bytes in a word.
+#[cfg(any(test, miri, not(target_arch = "x86_64")))]
+mod words {
+    use super::{BLOCK, Raw};
+
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW_SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+
+    pub(super) fn classify(block: &[u8; BLOCK]) -> Raw {
+        let mut raw = Raw::default();
+        let (words, _) = block.as_chunks::<8>();
+        for (at, word) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            let brackets = word | (ONES * 0x20);
+            raw.quote |= equal(word, b'"') << (8 * at);
+            raw.backslash |= equal(word, b'\\') << (8 * at);
+            raw.open |= equal(brackets, b'{') << (8 * at);
+            raw.close |= equal(brackets, b'}') << (8 * at);
+            raw.comma |= equal(word, b',') << (8 * at);
+        }
+        raw
+    }
+
+    /// A bit for each of eight bytes that equals `byte`.
+    fn equal(word: u64, byte: u8) -> u64 {
+        let differs = word ^ (ONES * u64::from(byte));
+        // The high bit of each byte that is not zero; nothing is carried from one byte to the next.
+        let not_zero = ((differs & LOW_SEVEN) + LOW_SEVEN) | differs;
+        let zero = !not_zero & !LOW_SEVEN;
+        // Gathers the eight high bits in the highest byte: each product lands on a bit of its own.
+        (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    }
+}
+
+/// Bit n of the answer is the xor of the bits up to n.
+#[inline(always)]
+const fn running_xor(bits: u64) -> u64 {
+    let bits = bits ^ bits << 1;
+    let bits = bits ^ bits << 2;
+    let bits = bits ^ bits << 4;
+    let bits = bits ^ bits << 8;
+    let bits = bits ^ bits << 16;
+    bits ^ bits << 32
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[expect(unsafe_code, reason = "calls what was compiled for instructions that were just found")]
+#[cfg_attr(
+    not(any(test, feature = "std")),
+    expect(dead_code, reason = "nobody can find out what the machine has")
+)]
+mod x86_64 {
+    use core::arch::x86_64::{
+        __m128i, __m256i, __m512i, _mm_clmulepi64_si128, _mm_cmpeq_epi8, _mm_cvtsi64_si128,
+        _mm_cvtsi128_si64, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x,
+        _mm256_set1_epi8, _mm512_cmpeq_epi8_mask, _mm512_or_si512, _mm512_set_epi64,
+        _mm512_set1_epi8,
+    };
+
+    use super::{BLOCK, Raw, Window, running_xor};
+
+    #[inline]
+    pub(super) fn fill(bytes: &[u8], window: &mut Window) {
+        #[cfg(feature = "std")]
+        {
+            if has_avx512() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                return unsafe { avx512(bytes, window) };
+            }
+            if has_avx2() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                return unsafe { avx2(bytes, window) };
+            }
+        }
+        // SAFETY: every x86-64 has SSE2.
+        unsafe { sse2(bytes, window) }
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    fn has_avx512() -> bool {
+        std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && has_avx2()
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    fn has_avx2() -> bool {
+        std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("pclmulqdq")
+            && std::arch::is_x86_feature_detected!("popcnt")
+            && std::arch::is_x86_feature_detected!("bmi1")
+    }
+
+    /// The eight words of a block, in the order of the bytes.
+    #[inline(always)]
+    fn words(block: &[u8; BLOCK]) -> [i64; 8] {
+        let (chunks, _) = block.as_chunks::<8>();
+        let mut words = [0; 8];
+        for (word, chunk) in words.iter_mut().zip(chunks) {
+            *word = i64::from_le_bytes(*chunk);
+        }
+        words
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,popcnt,bmi1")]
+    fn avx512(bytes: &[u8], window: &mut Window) {
+        let is = |vector: __m512i, byte: u8| {
+            _mm512_cmpeq_epi8_mask(vector, _mm512_set1_epi8(byte as i8))
+        };
+        let classify = |block: &[u8; BLOCK]| {
+            let [a, b, c, d, e, f, g, h] = words(block);
+            let vector = _mm512_set_epi64(h, g, f, e, d, c, b, a);
+            // `[` and `{`, `]` and `}` differ in this bit, and no other two bytes become them.
+            let brackets = _mm512_or_si512(vector, _mm512_set1_epi8(0x20));
+            Raw {
+                quote: is(vector, b'"'),
+                backslash: is(vector, b'\\'),
+                open: is(brackets, b'{'),
+                close: is(brackets, b'}'),
+                comma: is(vector, b','),
+            }
+        };
+        window.fill(bytes, classify, |bits| carryless(bits));
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt,bmi1")]
+    fn avx2(bytes: &[u8], window: &mut Window) {
+        let is = |halves: [__m256i; 2], byte: u8| {
+            let byte = _mm256_set1_epi8(byte as i8);
+            let [low, high] = halves
+                .map(|half| _mm256_movemask_epi8(_mm256_cmpeq_epi8(half, byte)) as u32)
+                .map(u64::from);
+            high << 32 | low
+        };
+        let classify = |block: &[u8; BLOCK]| {
+            let [a, b, c, d, e, f, g, h] = words(block);
+            let halves = [_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e)];
+            let brackets = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
+            Raw {
+                quote: is(halves, b'"'),
+                backslash: is(halves, b'\\'),
+                open: is(brackets, b'{'),
+                close: is(brackets, b'}'),
+                comma: is(halves, b','),
+            }
+        };
+        window.fill(bytes, classify, |bits| carryless(bits));
+    }
+
+    #[target_feature(enable = "sse2")]
+    fn sse2(bytes: &[u8], window: &mut Window) {
+        let is = |quarters: [__m128i; 4], byte: u8| {
+            let byte = _mm_set1_epi8(byte as i8);
+            let [a, b, c, d] = quarters
+                .map(|quarter| _mm_movemask_epi8(_mm_cmpeq_epi8(quarter, byte)) as u32)
+                .map(u64::from);
+            d << 48 | c << 32 | b << 16 | a
+        };
+        let classify = |block: &[u8; BLOCK]| {
+            let [a, b, c, d, e, f, g, h] = words(block);
+            let quarters = [
+                _mm_set_epi64x(b, a),
+                _mm_set_epi64x(d, c),
+                _mm_set_epi64x(f, e),
+                _mm_set_epi64x(h, g),
+            ];
+            let brackets = quarters.map(|quarter| _mm_or_si128(quarter, _mm_set1_epi8(0x20)));
+            Raw {
+                quote: is(quarters, b'"'),
+                backslash: is(quarters, b'\\'),
+                open: is(brackets, b'{'),
+                close: is(brackets, b'}'),
+                comma: is(quarters, b','),
+            }
+        };
+        window.fill(bytes, classify, running_xor);
+    }
+
+    /// The running xor as one product without carries, by a number that is all ones.
+    #[target_feature(enable = "pclmulqdq")]
+    fn carryless(bits: u64) -> u64 {
+        let product = _mm_clmulepi64_si128::<0>(_mm_cvtsi64_si128(bits as i64), _mm_set1_epi8(-1));
+        _mm_cvtsi128_si64(product) as u64
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use proptest::prelude::*;
+
+        use super::*;
+        use crate::{simd::portable, structure::Structure};
+
+        /// A window after `bytes`, by each way that this machine has.
+        fn all_ways(bytes: &[u8], before: &Window) -> Vec<(&'static str, Window)> {
+            let mut ways: Vec<(&'static str, Window)> = Vec::new();
+            let mut with = |name, fill: &dyn Fn(&[u8], &mut Window)| {
+                let mut window = before.clone();
+                fill(bytes, &mut window);
+                ways.push((name, window));
+            };
+            with("portable", &portable);
+            // SAFETY: every x86-64 has SSE2.
+            with("sse2", &|bytes, window| unsafe { sse2(bytes, window) });
+            if has_avx2() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                with("avx2", &|bytes, window| unsafe { avx2(bytes, window) });
+            }
+            if has_avx512() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                with("avx512", &|bytes, window| unsafe { avx512(bytes, window) });
+            }
+            with("chosen", &super::super::fill);
+            ways
+        }
+
+        proptest! {
+            /// Also from one window to the next: what is carried over is the same too.
+            #[test]
+            fn every_way_finds_the_same(
+                bytes in prop::collection::vec(prop_oneof![
+                    any::<u8>(),
+                    prop::sample::select(b"\\\"{}[],:\x5b\x7b\x5d\x7d\x0c\x3b\x1b".to_vec()),
+                ], 0..2_300),
+            ) {
+                let mut before = Structure::new(b"").into_window();
+                for part in bytes.chunks(16 * BLOCK) {
+                    let ways = all_ways(part, &before);
+                    for (name, window) in &ways {
+                        prop_assert_eq!(window, &ways[0].1, "{}", name);
+                    }
+                    before = ways[0].1.clone();
+                }
+            }
+        }
+    }
+}
