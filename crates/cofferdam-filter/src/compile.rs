@@ -1,5 +1,7 @@
 //! From a subscription document to a graph, or to the place in the document that is wrong.
 
+use std::collections::BTreeMap;
+
 use cofferdam_core::{TenantId, pipeline::RouteId};
 use cofferdam_json::{Reader, Token};
 use serde_json::Value;
@@ -7,11 +9,12 @@ use serde_json::Value;
 use crate::{
     document::{Subscription, SubscriptionDocument},
     event_type::{PatternId, TypeTrie},
-    graph::{FilterGraph, Rule},
+    graph::FilterGraph,
     interner::{Class, Interner, Kind},
     mapping::{Mapping, Scalar, Segment, Source},
     organisation::Organisation,
     path::{Field, Path, PathTree},
+    rules::{AnyOf, Lists, Rules},
 };
 
 /// Compiles subscription documents.
@@ -135,7 +138,9 @@ struct Build<'m> {
     organisation: Vec<Field>,
     segments: Vec<(u16, Field)>,
     targets: Vec<String>,
-    rules: Vec<Rule>,
+    /// By target: its number.
+    routes: BTreeMap<String, RouteId>,
+    rules: Rules,
 }
 
 impl<'m> Build<'m> {
@@ -159,7 +164,8 @@ impl<'m> Build<'m> {
             organisation,
             segments: Vec::new(),
             targets: Vec::new(),
-            rules: Vec::new(),
+            routes: BTreeMap::new(),
+            rules: Rules::default(),
         })
     }
 
@@ -178,22 +184,22 @@ impl<'m> Build<'m> {
         if self.interner.len() > self.max_values {
             return Err(at(pointer, CompileFault::TooManyValues));
         }
-        self.rules.push(Rule { patterns, conditions: conditions.into(), route });
-        Ok(())
+        let added = self.rules.push(route, &patterns, &conditions);
+        added.map(drop).ok_or_else(|| at(pointer, CompileFault::TooManyRules))
     }
 
-    fn patterns(&mut self, event_type: &str) -> Result<Box<[PatternId]>, CompileFault> {
+    fn patterns(&mut self, event_type: &str) -> Result<Vec<PatternId>, CompileFault> {
         let mapping = self.mapping;
-        let one = [String::from(event_type)];
-        let texts = mapping.types.get(event_type).map_or(&one[..], Vec::as_slice);
-        texts
-            .iter()
-            .map(|text| self.types.insert(text).map_err(|_| CompileFault::InvalidEventType))
-            .collect()
+        let mut insert =
+            |text: &str| self.types.insert(text).map_err(|_| CompileFault::InvalidEventType);
+        match mapping.types.get(event_type) {
+            Some(texts) => texts.iter().map(|text| insert(text)).collect(),
+            None => insert(event_type).map(|pattern| vec![pattern]),
+        }
     }
 
     /// The classes of which an event must show one, under any of the key's places.
-    fn condition(&mut self, key: &str, value: &Value) -> Result<Box<[Class]>, CompileFault> {
+    fn condition(&mut self, key: &str, value: &Value) -> Result<Vec<Class>, CompileFault> {
         let fields = self.fields(key)?;
         let values = match value {
             Value::Array(values) if values.is_empty() => return Err(CompileFault::EmptyList),
@@ -207,12 +213,16 @@ impl<'m> Build<'m> {
             let also = named.into_iter().flatten().map(|Scalar(value)| value);
             for value in core::iter::once(value).chain(also) {
                 let (kind, bytes) = scalar(value)?;
-                classes.extend(fields.iter().map(|&f| self.interner.intern(f, kind, &bytes)));
+                for &field in &fields {
+                    let class = self.interner.intern(field, kind, &bytes);
+                    classes.push(class.ok_or(CompileFault::TooManyValues)?);
+                }
             }
         }
         classes.sort_unstable();
         classes.dedup();
-        Ok(classes.into())
+        // A mapping may know a key and no place for it.
+        if classes.is_empty() { Err(CompileFault::InvalidKey) } else { Ok(classes) }
     }
 
     fn fields(&mut self, key: &str) -> Result<Vec<Field>, CompileFault> {
@@ -252,17 +262,17 @@ impl<'m> Build<'m> {
         if !scheme_is_sound || rest.is_empty() || rest.chars().any(|c| c.is_control() || c == ' ') {
             return None;
         }
-        let index = match self.targets.iter().position(|own| own == target) {
-            Some(index) => index,
-            None => {
-                self.targets.push(String::from(target));
-                self.targets.len() - 1
-            }
-        };
-        Some(RouteId(u32::try_from(index).ok()?))
+        if let Some(route) = self.routes.get(target) {
+            return Some(*route);
+        }
+        let route = RouteId(u32::try_from(self.targets.len()).ok()?);
+        self.targets.push(String::from(target));
+        self.routes.insert(String::from(target), route);
+        Some(route)
     }
 
-    fn finish(self, tenant: TenantId, organisation: Option<&str>) -> FilterGraph {
+    fn finish(mut self, tenant: TenantId, organisation: Option<&str>) -> FilterGraph {
+        self.rules.shrink();
         let (by_pattern, by_class) = self.file();
         FilterGraph {
             tenant,
@@ -282,25 +292,25 @@ impl<'m> Build<'m> {
 
     /// Files each rule under its types or under the values of one condition, whichever's most
     /// popular member the fewest rules name.
-    fn file(&self) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    fn file(&self) -> (Lists, Lists) {
         let mut types = vec![0u32; self.types.len()];
         let mut values = vec![0u32; self.interner.len()];
-        for rule in &self.rules {
-            rule.patterns.iter().for_each(|pattern| types[pattern.0 as usize] += 1);
-            rule.conditions.iter().flatten().for_each(|class| values[class.0 as usize] += 1);
+        for (_, rule) in self.rules.iter() {
+            rule.patterns().for_each(|pattern| types[pattern.0 as usize] += 1);
+            let classes = rule.conditions().flat_map(AnyOf::classes);
+            classes.for_each(|class| values[class.0 as usize] += 1);
         }
-        let mut by_pattern = vec![Vec::new(); types.len()];
-        let mut by_class = vec![Vec::new(); values.len()];
-        for (index, rule) in (0..).zip(&self.rules) {
-            let crowd = |any_of: &[Class]| any_of.iter().map(|c| values[c.0 as usize]).max();
-            let best = rule.conditions.iter().min_by_key(|any_of| (crowd(any_of), any_of.len()));
-            let by_type = rule.patterns.iter().map(|p| types[p.0 as usize]).max();
-            match best.filter(|any_of| crowd(any_of) < by_type) {
-                Some(any_of) => any_of.iter().for_each(|c| by_class[c.0 as usize].push(index)),
-                None => rule.patterns.iter().for_each(|p| by_pattern[p.0 as usize].push(index)),
+        let crowd = |any_of: AnyOf<'_>| any_of.classes().map(|c| values[c.0 as usize]).max();
+        let (mut by_pattern, mut by_class) = (Vec::new(), Vec::new());
+        for (id, rule) in self.rules.iter() {
+            let best = rule.conditions().min_by_key(|any_of| (crowd(*any_of), any_of.len()));
+            let by_type = rule.patterns().map(|p| types[p.0 as usize]).max();
+            match best.filter(|any_of| crowd(*any_of) < by_type) {
+                Some(any_of) => by_class.extend(any_of.classes().map(|class| (class.0, id))),
+                None => by_pattern.extend(rule.patterns().map(|pattern| (pattern.0, id))),
             }
         }
-        (by_pattern, by_class)
+        (Lists::new(types.len(), &by_pattern), Lists::new(values.len(), &by_class))
     }
 }
 

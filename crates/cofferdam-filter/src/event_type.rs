@@ -5,7 +5,7 @@
 //! name and one by `*` from each node of the step before. It never goes back, so a type of n segments
 //! costs n steps over at most as many nodes as there are patterns.
 
-use std::collections::BTreeMap;
+use crate::names::Names;
 
 /// A pattern, numbered in the order of insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +19,7 @@ pub(crate) struct TypeTrie {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    named: BTreeMap<Box<[u8]>, u32>,
+    named: Names,
     any: Option<u32>,
     /// The pattern that ends here, and the one that ends here in `>`.
     here: Option<PatternId>,
@@ -59,8 +59,7 @@ impl TypeTrie {
                 }
                 name => {
                     let next = self.nodes.len() as u32;
-                    at = *self.nodes[at].named.entry(Box::from(name.as_bytes())).or_insert(next)
-                        as usize;
+                    at = self.nodes[at].named.get_or_insert(name.as_bytes(), next) as usize;
                 }
             }
             if at == self.nodes.len() {
@@ -94,7 +93,7 @@ impl TypeTrie {
                 if let Some(pattern) = node.rest {
                     found(pattern);
                 }
-                scratch.next.extend(node.named.get(segment).copied().into_iter().chain(node.any));
+                scratch.next.extend(node.named.get(segment).into_iter().chain(node.any));
             }
             core::mem::swap(&mut scratch.now, &mut scratch.next);
             if scratch.now.is_empty() {

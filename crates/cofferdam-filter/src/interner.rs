@@ -1,7 +1,5 @@
 //! Values as small numbers: each value that a rule names gets a class, all others have none.
 
-use std::hash::{BuildHasher, Hasher};
-
 use siphasher::sip::SipHasher13;
 
 use crate::path::Field;
@@ -18,99 +16,127 @@ pub(crate) enum Kind {
     Literal,
 }
 
-/// SipHash under a secret key, so that no event and no rule can choose its bucket.
-#[derive(Debug, Clone)]
-struct Keyed([u8; 16]);
-
-impl BuildHasher for Keyed {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_key(&self.0)
-    }
-}
-
 /// The classes of all fields: an open-addressing table that is never iterated.
+///
+/// A slot holds half of the hash, so that a value which no rule names is known for one by the slot
+/// alone. The hash is SipHash-1-3 under a secret key: no event and no rule can choose its slot.
 #[derive(Debug, Clone)]
 pub(crate) struct Interner {
-    hasher: Keyed,
-    slots: Vec<u32>,
+    key: (u64, u64),
+    slots: Vec<Slot>,
     entries: Vec<Entry>,
+    /// All values, one after the other.
+    bytes: Vec<u8>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    tag: u32,
+    class: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Entry {
-    hash: u64,
+    start: u32,
+    len: u32,
     field: Field,
     kind: Kind,
-    bytes: Box<[u8]>,
 }
 
-const EMPTY: u32 = u32::MAX;
+const EMPTY: Slot = Slot { tag: 0, class: u32::MAX };
 
 impl Interner {
     pub(crate) fn new(key: [u8; 16]) -> Self {
-        Self { hasher: Keyed(key), slots: vec![EMPTY; 16], entries: Vec::new() }
+        let [low, high] = [0, 8].map(|at| {
+            let half: &[u8; 8] = key[at..].first_chunk().unwrap_or(&[0; 8]);
+            u64::from_le_bytes(*half)
+        });
+        let slots = vec![EMPTY; 16];
+        Self { key: (low, high), slots, entries: Vec::new(), bytes: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// The class of a value that a rule names; the same for the same value.
-    pub(crate) fn intern(&mut self, field: Field, kind: Kind, bytes: &[u8]) -> Class {
-        if let Some(class) = self.get(field, kind, bytes) {
-            return class;
-        }
-        if (self.entries.len() + 1) * 2 > self.slots.len() {
-            self.slots = vec![EMPTY; self.slots.len() * 2];
-            for index in 0..self.entries.len() {
-                self.place(self.entries[index].hash, index as u32);
-            }
-        }
+    /// The class of a value that a rule names; the same for the same value. `None` if there are too
+    /// many.
+    pub(crate) fn intern(&mut self, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
         let hash = self.hash(field, kind, bytes);
-        let class = self.entries.len() as u32;
-        self.entries.push(Entry { hash, field, kind, bytes: Box::from(bytes) });
-        self.place(hash, class);
-        Class(class)
+        if let Some(class) = self.find(hash, field, kind, bytes) {
+            return Some(class);
+        }
+        let class = u32::try_from(self.entries.len()).ok()?;
+        let (start, len) =
+            (u32::try_from(self.bytes.len()).ok()?, u32::try_from(bytes.len()).ok()?);
+        if (self.entries.len() + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.entries.push(Entry { start, len, field, kind });
+        place(&mut self.slots, hash, class);
+        Some(Class(class))
     }
 
     /// The class of a value of an event, if a rule names it.
     #[inline]
     pub(crate) fn get(&self, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
-        let hash = self.hash(field, kind, bytes);
+        self.find(self.hash(field, kind, bytes), field, kind, bytes)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let class = *self.slots.get(at)?;
-            let entry = self.entries.get(class as usize)?;
-            if entry.hash == hash
-                && entry.field == field
-                && entry.kind == kind
-                && *entry.bytes == *bytes
-            {
-                return Some(Class(class));
+            let slot = *self.slots.get(at)?;
+            if slot.class == EMPTY.class {
+                return None;
+            }
+            if slot.tag == tag(hash) && self.is(slot.class, field, kind, bytes) {
+                return Some(Class(slot.class));
             }
             at = (at + 1) & mask;
         }
     }
 
-    fn place(&mut self, hash: u64, class: u32) {
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
-        while self.slots[at] != EMPTY {
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = class;
+    fn is(&self, class: u32, field: Field, kind: Kind, bytes: &[u8]) -> bool {
+        let Some(entry) = self.entries.get(class as usize) else { return false };
+        entry.field == field && entry.kind == kind && self.value(entry) == bytes
     }
 
-    fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u16(field.0);
-        hasher.write_u8(kind as u8);
-        hasher.write(bytes);
-        hasher.finish()
+    fn value(&self, entry: &Entry) -> &[u8] {
+        let start = entry.start as usize;
+        self.bytes.get(start..start + entry.len as usize).unwrap_or_default()
     }
+
+    fn grow(&mut self) {
+        let mut slots = vec![EMPTY; self.slots.len() * 2];
+        for (class, entry) in (0..).zip(&self.entries) {
+            place(&mut slots, self.hash(entry.field, entry.kind, self.value(entry)), class);
+        }
+        self.slots = slots;
+    }
+
+    /// Field and kind go into the key, where they cost nothing.
+    #[inline]
+    fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
+        let place = u64::from(field.0) << 8 | u64::from(kind as u8);
+        SipHasher13::new_with_keys(self.key.0 ^ place, self.key.1).hash(bytes)
+    }
+}
+
+const fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+fn place(slots: &mut [Slot], hash: u64, class: u32) {
+    let mask = slots.len() - 1;
+    let mut at = hash as usize & mask;
+    while slots[at].class != EMPTY.class {
+        at = (at + 1) & mask;
+    }
+    slots[at] = Slot { tag: tag(hash), class };
 }
 
 #[cfg(test)]
@@ -121,7 +147,9 @@ mod tests {
     fn a_value_has_one_class_per_field_and_kind() {
         let mut interner = Interner::new([1; 16]);
         let classes: Vec<Class> = (0..2_000u32)
-            .map(|n| interner.intern(Field((n % 3) as u16), Kind::String, &n.to_le_bytes()))
+            .map(|n| {
+                interner.intern(Field((n % 3) as u16), Kind::String, &n.to_le_bytes()).unwrap()
+            })
             .collect();
         for (n, class) in (0..2_000u32).zip(&classes) {
             let field = Field((n % 3) as u16);

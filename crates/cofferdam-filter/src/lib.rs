@@ -44,9 +44,13 @@ mod event_type;
 mod graph;
 mod interner;
 mod mapping;
+mod names;
 mod organisation;
 mod path;
+mod rules;
+mod seen;
 mod strict;
+mod walk;
 
 pub use compile::{CompileError, CompileFault, Compiler};
 pub use document::{InvalidDocument, Subscription, SubscriptionDocument};

@@ -6,6 +6,8 @@
 
 use serde::Deserialize;
 
+use crate::names::Names;
+
 /// A path, in either of its spellings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
@@ -37,7 +39,7 @@ pub(crate) struct PathTree {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    children: Vec<(Box<[u8]>, u32)>,
+    children: Names,
     field: Option<Field>,
 }
 
@@ -54,16 +56,12 @@ impl PathTree {
     pub(crate) fn watch(&mut self, path: &Path) -> Option<Field> {
         let mut at = 0;
         for name in path.names() {
-            let known = self.nodes[at].children.iter().find(|(own, _)| **own == *name.as_bytes());
-            at = match known {
-                Some((_, child)) => *child as usize,
-                None => {
-                    let child = u32::try_from(self.nodes.len()).ok()?;
-                    self.nodes.push(Node::default());
-                    self.nodes[at].children.push((Box::from(name.as_bytes()), child));
-                    child as usize
-                }
-            };
+            let name = name.as_bytes();
+            let next = u32::try_from(self.nodes.len()).ok()?;
+            at = self.nodes[at].children.get_or_insert(name, next) as usize;
+            if at == self.nodes.len() {
+                self.nodes.push(Node::default());
+            }
         }
         if let Some(field) = self.nodes[at].field {
             return Some(field);
@@ -80,15 +78,24 @@ impl PathTree {
         Some(field)
     }
 
+    /// How many places there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     #[inline]
     pub(crate) fn child(&self, place: Place, name: &[u8]) -> Option<Place> {
-        let node = self.nodes.get(place.0 as usize)?;
-        let found = node.children.iter().find(|(own, _)| **own == *name)?;
-        Some(Place(found.1))
+        self.nodes.get(place.0 as usize)?.children.get(name).map(Place)
     }
 
     #[inline]
     pub(crate) fn field(&self, place: Place) -> Option<Field> {
         self.nodes.get(place.0 as usize)?.field
+    }
+}
+
+impl Place {
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
     }
 }

@@ -1,0 +1,91 @@
+//! What one event was seen to hold: patterns that its type fits, and classes of its values.
+//!
+//! Nothing is cleared between events. Each number has a stamp, the number of the last event that had
+//! it, so that an event begins with nothing seen at the cost of counting it.
+
+use core::mem;
+
+use crate::{
+    event_type::{PatternId, TypeScratch, TypeTrie},
+    interner::Class,
+};
+
+/// The patterns and classes of the current event.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    event: u32,
+    pattern_stamps: Vec<u32>,
+    class_stamps: Vec<u32>,
+    patterns: Vec<PatternId>,
+    classes: Vec<Class>,
+    types: TypeScratch,
+}
+
+impl Seen {
+    /// A new event, for a graph of so many patterns and classes.
+    pub(crate) fn begin(&mut self, patterns: usize, classes: usize) {
+        self.event = self.event.wrapping_add(1);
+        if self.event == 0 {
+            self.pattern_stamps.fill(0);
+            self.class_stamps.fill(0);
+            self.event = 1;
+        }
+        // A larger graph than the last one; its new entries were not seen by any event.
+        grow(&mut self.pattern_stamps, patterns);
+        grow(&mut self.class_stamps, classes);
+        self.patterns.clear();
+        self.classes.clear();
+    }
+
+    /// Notes the patterns of an event's type; whether there are any.
+    pub(crate) fn event_type(&mut self, event_type: &[u8], types: &TypeTrie) -> bool {
+        let Self { event, pattern_stamps, patterns, .. } = self;
+        types.find(event_type, &mut self.types, |pattern| {
+            if let Some(last) = pattern_stamps.get_mut(pattern.0 as usize) {
+                *last = *event;
+                patterns.push(pattern);
+            }
+        });
+        !patterns.is_empty()
+    }
+
+    /// Notes a class, once.
+    #[inline]
+    pub(crate) fn class(&mut self, class: Class) {
+        if let Some(last) = self.class_stamps.get_mut(class.0 as usize)
+            && mem::replace(last, self.event) != self.event
+        {
+            self.classes.push(class);
+        }
+    }
+
+    pub(crate) fn patterns(&self) -> &[PatternId] {
+        &self.patterns
+    }
+
+    pub(crate) fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    #[inline]
+    pub(crate) fn has_pattern(&self, pattern: PatternId) -> bool {
+        self.pattern_stamps.get(pattern.0 as usize) == Some(&self.event)
+    }
+
+    #[inline]
+    pub(crate) fn has_class(&self, class: Class) -> bool {
+        self.class_stamps.get(class.0 as usize) == Some(&self.event)
+    }
+
+    /// As if four thousand million events had gone by.
+    #[cfg(test)]
+    pub(crate) fn exhaust(&mut self) {
+        self.event = u32::MAX;
+    }
+}
+
+pub(crate) fn grow(stamps: &mut Vec<u32>, len: usize) {
+    if stamps.len() < len {
+        stamps.resize(len, 0);
+    }
+}
