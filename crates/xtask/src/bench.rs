@@ -5,6 +5,7 @@
 //! lines are read: what it cannot account for is not a figure.
 
 mod auth;
+mod filter;
 mod gateway;
 mod machine;
 
@@ -20,6 +21,9 @@ const HALF: f64 = THROUGHPUT_BAR / 2.0;
 const LATENCY_BAR_US: u64 = 5_000;
 const MEMORY_BAR_MIB: u64 = 150;
 
+/// How long a figure is measured in a quick run.
+const QUICK_SECONDS: u32 = 3;
+
 /// A part of the document, which can be measured by itself.
 struct Section {
     name: &'static str,
@@ -28,10 +32,11 @@ struct Section {
     measure: fn(u32) -> Result<String, String>,
 }
 
-const SECTIONS: [Section; 3] = [
+const SECTIONS: [Section; 4] = [
     Section { name: "pipeline", text: PIPELINE, measure: pipeline },
     Section { name: "gateway", text: GATEWAY, measure: gateways },
     Section { name: "auth", text: auth::TEXT, measure: auth::measure },
+    Section { name: "filter", text: filter::TEXT, measure: filter::measure },
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -39,9 +44,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let named: Vec<&str> =
         args.iter().map(String::as_str).filter(|arg| *arg != "--quick").collect();
     if named.iter().any(|name| !SECTIONS.iter().any(|section| section.name == *name)) {
-        return Err("usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth]".to_owned());
+        return Err(
+            "usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth] [filter]".to_owned()
+        );
     }
-    let seconds = if quick { 3 } else { 12 };
+    let seconds = if quick { QUICK_SECONDS } else { 12 };
     let path = root().join("docs/BENCHMARKS.md");
     let before = fs::read_to_string(&path).unwrap_or_default();
     let mut text = String::from(HEAD);
