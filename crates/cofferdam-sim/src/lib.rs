@@ -4,6 +4,7 @@
 //!
 //! * [`assert_noninterference`] runs a machine with everybody's inputs and with each tenant's alone,
 //!   and fails if anybody can tell the difference. [`PerTenant`] puts single-tenant machines under it.
+//! * [`assert_scratch_carries_nothing`] does the same for buffers that are kept between events.
 //! * [`conformance`] has one function for each storage trait; an adapter that passes keeps the
 //!   trait's contract.
 //! * [`Clock`] is time that moves when told to, and [`rng`] randomness that says its seed.
@@ -65,9 +66,11 @@ pub mod noninterference;
 mod per_tenant;
 mod recorded;
 pub mod rng;
+pub mod scratch;
 mod time;
 
 pub use noninterference::{Step, assert_noninterference};
 pub use per_tenant::PerTenant;
 pub use recorded::recorded;
+pub use scratch::assert_scratch_carries_nothing;
 pub use time::Clock;

@@ -6,4 +6,5 @@ mod it {
     mod front_page;
     mod fuzz;
     mod noninterference;
+    mod scratch;
 }
