@@ -9,4 +9,5 @@ mod it {
     mod platforms;
     mod reference;
     mod refusals;
+    mod scratch;
 }

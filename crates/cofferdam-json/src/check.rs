@@ -378,6 +378,31 @@ mod tests {
         assert_eq!(check(event.as_bytes(), &Limits::default(), &mut scratch), Ok(()));
     }
 
+    /// S04: the buffers are as long as this event made them, whatever the one before it held and
+    /// wherever that failed.
+    #[test]
+    fn buffers_hold_this_events_names_and_no_others() {
+        let limits = Limits::default();
+        let lengths = |scratch: &Scratch| {
+            let Scratch { names, decoded, open, in_table, .. } = scratch;
+            (names.len(), decoded.len(), open.len(), *in_table)
+        };
+        let left_open = r#"{"\u0061":{"b":[{"\u0063":1,"d":"#;
+        let earlier = [left_open.to_owned(), members(100, None), members(40, Some(3))];
+        for event in [r#"{"\u0078":{"y":0}}"#, r#"{"\u0078":{"y":"#, &members(20, None), "[", ""] {
+            let mut fresh = Scratch::new([3; 16]);
+            let alone = check(event.as_bytes(), &limits, &mut fresh);
+            for before in &earlier {
+                let mut scratch = Scratch::new([3; 16]);
+                let _ = check(before.as_bytes(), &limits, &mut scratch);
+                let numbered = scratch.event;
+                assert_eq!(check(event.as_bytes(), &limits, &mut scratch), alone);
+                assert_eq!(lengths(&scratch), lengths(&fresh), "{event} after {before}");
+                assert_ne!(scratch.event, numbered, "the table's slots are the earlier event's");
+            }
+        }
+    }
+
     #[test]
     fn holds_to_its_limits() {
         let limits = Limits::new(40, 3);

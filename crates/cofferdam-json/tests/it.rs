@@ -3,4 +3,5 @@
 #[cfg(test)]
 mod it {
     mod front_page;
+    mod scratch;
 }

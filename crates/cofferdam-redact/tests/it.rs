@@ -10,6 +10,7 @@ mod it {
     mod model;
     mod pipeline;
     mod properties;
+    mod scratch;
     mod secrets;
     mod support;
 }

@@ -8,5 +8,6 @@ mod it {
     mod isolation;
     mod ledger;
     mod promises;
+    mod scratch;
     mod world;
 }

@@ -264,3 +264,31 @@ fn one_tenants_effects_do_not_depend_on_anothers() {
         assert!(together[id].iter().all(|effect| effect.tenant() == &owner));
     }
 }
+
+/// S04: a driver that keeps one pool of buffers for all tenants hands back what another one's leaves
+/// stand in. None of it is in the next batch, whether or not something waits for it already.
+#[test]
+fn a_spare_buffer_of_another_tenant_leaves_nothing_in_the_next_batch() {
+    let dirty = b"7777777777777777".repeat(4_096);
+    for waiting in [0, 1, 3] {
+        let batch = |spare: Vec<u8>| {
+            let mut log = Log::open(config("a"), at(0));
+            appended(&wait(&mut log, at(5)));
+            for _ in 0..waiting {
+                assert!(step(&mut log, heartbeat(), at(6)).is_empty());
+            }
+            let mut effects = step(&mut log, Input::Durable { size: 1, spare }, at(7));
+            effects.extend(step(&mut log, heartbeat(), at(8)));
+            effects.extend(wait(&mut log, at(20)));
+            let size = effects.iter().find_map(|effect| match effect {
+                Effect::Append { size, .. } => Some(*size),
+                _ => None,
+            });
+            effects.extend(step(&mut log, durable(size.unwrap()), at(21)));
+            effects.extend(wait(&mut log, at(40)));
+            format!("{effects:?}")
+        };
+        assert!(batch(Vec::new()).contains("Append"));
+        assert_eq!(batch(dirty.clone()), batch(Vec::new()), "{waiting} waiting");
+    }
+}
