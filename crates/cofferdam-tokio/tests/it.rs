@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod it {
+    mod cancelled;
+    mod cancelled_keys;
+    mod cancelled_sockets;
     mod frames;
     mod front_page;
     mod keys;

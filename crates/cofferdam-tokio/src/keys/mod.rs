@@ -32,9 +32,11 @@ use cofferdam_auth::{
     refresh::{Alarm, FRESH, Refresher, Waiter},
 };
 use cofferdam_core::{ConnectionId, Epoch, Reason, TenantContext, TenantId};
+use futures_util::FutureExt;
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, unconstrained},
     time::{self, Instant, timeout_at},
 };
 
@@ -147,6 +149,8 @@ pub struct KeyKeeper {
     clock: Clock,
     asks: mpsc::Sender<Ask>,
     patient: Arc<Semaphore>,
+    /// Where what a caller has left is carried on.
+    runtime: Handle,
     waiters: Arc<AtomicU64>,
 }
 
@@ -184,8 +188,8 @@ impl KeyKeeper {
         };
         let task = tokio::spawn(keeping.run(inbox, landings));
         let patient = Arc::new(Semaphore::new(MAX_PATIENT));
-        let waiters = Arc::default();
-        (Self { ring, client, clock, asks, patient, waiters }, task)
+        let (runtime, waiters) = (Handle::current(), Arc::default());
+        (Self { ring, client, clock, asks, patient, runtime, waiters }, task)
     }
 
     /// The keys of this moment.
@@ -220,10 +224,21 @@ impl KeyKeeper {
 
     /// Removes an issuer: its tokens are refused from now on, and its keys no longer fetched. It may
     /// be registered again, also for another tenant, once this has returned.
+    ///
+    /// Cancel safe: a removal that was begun is carried out though nobody waits for it, before whatever
+    /// is asked of the keeper later.
     pub async fn remove(&self, issuer: &str) {
         self.ring.remove(issuer);
-        // A task that has ended fetches nothing either.
-        let _ = self.asks.send(Ask::Remove { issuer: issuer.to_owned() }).await;
+        let (asks, ask) = (self.asks.clone(), Ask::Remove { issuer: issuer.to_owned() });
+        // Without a budget, so that only a full queue makes it wait, and its place in it is taken now.
+        let mut telling = Box::pin(unconstrained(async move {
+            // A task that has ended fetches nothing either.
+            let _ = asks.send(ask).await;
+        }));
+        if (&mut telling).now_or_never().is_none() {
+            // S02: otherwise, if the caller gave up, the issuer's sessions would live on.
+            let _ = self.runtime.spawn(telling).await;
+        }
     }
 
     /// [`KeyRing::verify`], and for a key that is not there yet one fetch and another try.

@@ -27,7 +27,7 @@ use super::world::head;
 
 /// What the server of one issuer does next.
 #[derive(Clone)]
-enum Does {
+pub(crate) enum Does {
     Publish(Vec<u8>),
     Fail,
     Hang,
@@ -35,15 +35,15 @@ enum Does {
 
 /// One issuer's key endpoint on loopback.
 #[derive(Clone)]
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     does: Arc<Mutex<Does>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Server {
     /// Publishes the keys of these seeds, under the ids `k1`, `k2`...
-    async fn start(seeds: &[u8]) -> Self {
+    pub(crate) async fn start(seeds: &[u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/jwks", listener.local_addr().unwrap());
         let does = Arc::new(Mutex::new(Does::Publish(seeds.to_vec())));
@@ -78,11 +78,11 @@ impl Server {
         server
     }
 
-    fn now(&self, does: Does) {
+    pub(crate) fn now(&self, does: Does) {
         *self.does.lock().unwrap() = does;
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(SeqCst)
     }
 }
@@ -102,14 +102,14 @@ fn key_set(seeds: &[u8]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-struct World {
-    keeper: KeyKeeper,
-    clock: Clock,
-    events: Arc<Mutex<Vec<KeyEvent>>>,
+pub(crate) struct World {
+    pub(crate) keeper: KeyKeeper,
+    pub(crate) clock: Clock,
+    pub(crate) events: Arc<Mutex<Vec<KeyEvent>>>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Clock::start();
         let ring = Arc::new(KeyRing::new(Verifier::new(Authority::new([7; 16]))));
         let client = JwksClient::new(Networks::PublicAndThisMachine).unwrap();
@@ -120,11 +120,11 @@ impl World {
         Self { keeper, clock, events }
     }
 
-    async fn register(&self, id: &str, server: &Server) -> Result<bool, RegisterError> {
+    pub(crate) async fn register(&self, id: &str, server: &Server) -> Result<bool, RegisterError> {
         self.keeper.register(&config(id), &server.address).await
     }
 
-    fn token(&self, id: &str, seed: u8, key_id: &str) -> String {
+    pub(crate) fn token(&self, id: &str, seed: u8, key_id: &str) -> String {
         let now = self.clock.now().wall_ms() / 1_000;
         let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": key_id});
         let claims = json!({
@@ -136,12 +136,12 @@ impl World {
         format!("{input}.{}", BASE64.encode(pair(seed).sign(input.as_bytes())))
     }
 
-    async fn verify(&self, token: &str) -> Result<TenantContext, AuthFailure> {
+    pub(crate) async fn verify(&self, token: &str) -> Result<TenantContext, AuthFailure> {
         self.keeper.verify(token, &Route::any(), ConnectionId(1), Epoch(1)).await
     }
 }
 
-fn issuer(id: &str) -> String {
+pub(crate) fn issuer(id: &str) -> String {
     format!("https://id.example.com/{id}")
 }
 
