@@ -32,11 +32,9 @@ use cofferdam_auth::{
     refresh::{Alarm, FRESH, Refresher, Waiter},
 };
 use cofferdam_core::{ConnectionId, Epoch, Reason, TenantContext, TenantId};
-use futures_util::FutureExt;
 use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, mpsc, oneshot},
-    task::{JoinHandle, unconstrained},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::JoinHandle,
     time::{self, Instant, timeout_at},
 };
 
@@ -47,7 +45,7 @@ use crate::{Clock, JwksClient, JwksError, random_bytes};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many such tokens are held at a time.
 const MAX_PATIENT: usize = 1_024;
-/// Inputs that may stand in the task's queue.
+/// Unknown keys that may stand in the task's queue, and answers that may.
 const QUEUE: usize = 1_024;
 
 /// What happened to an issuer's keys that others should act on.
@@ -147,10 +145,10 @@ pub struct KeyKeeper {
     ring: Arc<KeyRing>,
     client: JwksClient,
     clock: Clock,
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::UnboundedSender<Ask>,
     patient: Arc<Semaphore>,
-    /// Where what a caller has left is carried on.
-    runtime: Handle,
+    /// For those of the asks that strangers cause.
+    room: Arc<Semaphore>,
     waiters: Arc<AtomicU64>,
 }
 
@@ -158,9 +156,23 @@ pub struct KeyKeeper {
 type Registered = oneshot::Sender<Result<bool, RegisterError>>;
 
 enum Ask {
-    Register { issuer: Box<IssuerConfig>, address: String, landed: Registered },
-    Remove { issuer: String },
-    Unknown { issuer: String, key_id: String, waiter: Waiter, answer: oneshot::Sender<bool> },
+    Register {
+        issuer: Box<IssuerConfig>,
+        address: String,
+        landed: Registered,
+    },
+    Remove {
+        issuer: String,
+        done: oneshot::Sender<()>,
+    },
+    Unknown {
+        issuer: String,
+        key_id: String,
+        waiter: Waiter,
+        answer: oneshot::Sender<bool>,
+        /// Its place in the queue.
+        place: OwnedSemaphorePermit,
+    },
 }
 
 impl KeyKeeper {
@@ -173,7 +185,9 @@ impl KeyKeeper {
         clock: Clock,
         on_event: impl Fn(KeyEvent) + Send + 'static,
     ) -> (Self, JoinHandle<()>) {
-        let (asks, inbox) = mpsc::channel(QUEUE);
+        // Without a bound of its own: what an operator asks for must not wait behind strangers' tokens,
+        // whose number is bounded by `room`. Sending is one step, which cannot be left half-way (S02).
+        let (asks, inbox) = mpsc::unbounded_channel();
         let (landed, landings) = mpsc::channel(QUEUE);
         let keeping = Keeping {
             ring: Arc::clone(&ring),
@@ -188,8 +202,8 @@ impl KeyKeeper {
         };
         let task = tokio::spawn(keeping.run(inbox, landings));
         let patient = Arc::new(Semaphore::new(MAX_PATIENT));
-        let (runtime, waiters) = (Handle::current(), Arc::default());
-        (Self { ring, client, clock, asks, patient, runtime, waiters }, task)
+        let (room, waiters) = (Arc::new(Semaphore::new(QUEUE)), Arc::default());
+        (Self { ring, client, clock, asks, patient, room, waiters }, task)
     }
 
     /// The keys of this moment.
@@ -218,7 +232,7 @@ impl KeyKeeper {
         let (landed, landing) = oneshot::channel();
         let issuer = Box::new(issuer.clone());
         let ask = Ask::Register { issuer, address: address.to_owned(), landed };
-        self.asks.send(ask).await.map_err(|_| RegisterError::NotKept)?;
+        self.asks.send(ask).map_err(|_| RegisterError::NotKept)?;
         landing.await.map_err(|_| RegisterError::NotKept)?
     }
 
@@ -229,15 +243,11 @@ impl KeyKeeper {
     /// is asked of the keeper later.
     pub async fn remove(&self, issuer: &str) {
         self.ring.remove(issuer);
-        let (asks, ask) = (self.asks.clone(), Ask::Remove { issuer: issuer.to_owned() });
-        // Without a budget, so that only a full queue makes it wait, and its place in it is taken now.
-        let mut telling = Box::pin(unconstrained(async move {
-            // A task that has ended fetches nothing either.
-            let _ = asks.send(ask).await;
-        }));
-        if (&mut telling).now_or_never().is_none() {
-            // S02: otherwise, if the caller gave up, the issuer's sessions would live on.
-            let _ = self.runtime.spawn(telling).await;
+        let (done, carried_out) = oneshot::channel();
+        let ask = Ask::Remove { issuer: issuer.to_owned(), done };
+        // A task that has ended fetches nothing either.
+        if self.asks.send(ask).is_ok() {
+            let _ = carried_out.await;
         }
     }
 
@@ -320,7 +330,8 @@ impl KeyKeeper {
         let waiter = Waiter(self.waiters.fetch_add(1, Relaxed));
         let (answer, answered) = oneshot::channel();
         // A full queue is as good as no answer: a check must not wait for the task.
-        self.asks.try_send(Ask::Unknown { issuer, key_id, waiter, answer }).ok()?;
+        let place = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        self.asks.send(Ask::Unknown { issuer, key_id, waiter, answer, place }).ok()?;
         Some(answered)
     }
 }

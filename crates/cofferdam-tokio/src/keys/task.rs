@@ -30,7 +30,7 @@ pub(super) struct Keeping<F> {
 impl<F: Fn(KeyEvent)> Keeping<F> {
     pub(super) async fn run(
         mut self,
-        mut asks: mpsc::Receiver<Ask>,
+        mut asks: mpsc::UnboundedReceiver<Ask>,
         mut landings: mpsc::Receiver<(String, Flight, Answer)>,
     ) {
         let mut effects = Vec::new();
@@ -91,11 +91,14 @@ impl<F: Fn(KeyEvent)> Keeping<F> {
                     self.registering.insert(name, (*flight, landed));
                 }
             }
-            Ask::Remove { issuer } => {
+            Ask::Remove { issuer, done } => {
                 self.ring.remove(&issuer);
                 self.forget(&issuer, effects);
+                // Whoever removed it may not wait any more.
+                let _ = done.send(());
             }
-            Ask::Unknown { issuer, key_id, waiter, answer } => {
+            Ask::Unknown { issuer, key_id, waiter, answer, place } => {
+                drop(place);
                 self.waiting.insert(waiter, answer);
                 self.machine.handle_input(
                     Input::UnknownKey { issuer, key_id, waiter },

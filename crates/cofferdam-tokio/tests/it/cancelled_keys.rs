@@ -99,15 +99,15 @@ async fn a_registration_that_is_dropped_anywhere_can_be_removed_and_taken_over()
     assert!(polls.await >= 2);
 }
 
-/// S02: an issuer whose removal is dropped while the keeper is busy is removed all the same: its
-/// sessions are named. The order is kept: whoever registers it next is not removed in its place.
+/// S02: an issuer whose removal is dropped while strangers keep the keeper busy is removed all the
+/// same: its sessions are named. The order is kept: whoever registers it next is not removed in its place.
 #[tokio::test]
 async fn a_removal_that_is_dropped_anywhere_is_carried_out_and_in_its_turn() {
     let polls = at_every_await(async |cut| {
         let (world, first, second) =
             (World::new(), Server::start(&[1]).await, Server::start(&[2]).await);
         world.register("acme", &first).await.unwrap();
-        // Nothing else runs before the next await, so the keeper's queue is full then.
+        // Nothing else runs before the next await: strangers have filled the keeper's queue.
         let stranger = world.token("nobody", 1, "k1");
         let (now, route) = (world.clock.now(), Route::any());
         let failure = world.keeper.ring().verify(&stranger, &route, now, ConnectionId(1), Epoch(1));
@@ -130,7 +130,7 @@ async fn a_removal_that_is_dropped_anywhere_is_carried_out_and_in_its_turn() {
         assert_eq!((old.as_str(), new.as_str()), ("acme", "globex"));
         removed.is_some()
     });
-    assert!(polls.await >= 2, "the queue was full");
+    assert!(polls.await >= 2, "it waits for the keeper");
 }
 
 /// S02: the same where nobody registers it again.
@@ -143,7 +143,7 @@ async fn the_sessions_of_an_issuer_are_named_though_its_removal_was_dropped() {
     let failure = world.keeper.ring().verify(&stranger, &route, now, ConnectionId(1), Epoch(1));
     let failure = failure.unwrap_err();
     (0..1_024).for_each(|_| world.keeper.ask_for_key(&stranger, &failure));
-    assert!(world.keeper.remove(&issuer("acme")).now_or_never().is_none(), "the queue is full");
+    assert!(world.keeper.remove(&issuer("acme")).now_or_never().is_none(), "it waits");
     for _ in 0..10 {
         yield_now().await;
     }

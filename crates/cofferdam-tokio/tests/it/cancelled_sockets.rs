@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use cofferdam_auth::{
@@ -23,6 +24,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     task::{JoinHandle, yield_now},
+    time::timeout,
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -193,9 +195,11 @@ async fn a_read_that_is_dropped_anywhere_loses_no_frame_and_repeats_none() {
         });
         let (mut batch, mut is_done) = (Vec::new(), true);
         while batch.len() < 20 {
-            is_done &= cut.of(reader.read_batch(&mut batch, 3)).await.is_some();
+            let read = timeout(Duration::from_secs(1), reader.read_batch(&mut batch, 3));
+            is_done &= cut.of(read).await.is_some();
             if batch.len() < 20 {
-                reader.read_batch(&mut batch, 1).await.unwrap();
+                let read = timeout(Duration::from_secs(1), reader.read_batch(&mut batch, 1));
+                read.await.expect("a frame was lost").unwrap();
             }
         }
         let texts = batch.iter().map(|frame| String::from_utf8(frame.bytes().to_vec()).unwrap());
