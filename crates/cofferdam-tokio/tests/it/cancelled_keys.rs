@@ -63,6 +63,25 @@ async fn a_check_that_is_dropped_anywhere_leaves_the_key_to_the_next() {
     assert!(polls.await >= 2);
 }
 
+/// S02: what was asked for checks that are gone takes nobody's room once the keeper has come to it.
+#[tokio::test]
+async fn checks_that_are_gone_take_no_room_in_the_keepers_queue() {
+    let (world, acme) = (World::new(), Server::start(&[1]).await);
+    world.register("acme", &acme).await.unwrap();
+    acme.now(Does::Publish(vec![1, 2]));
+    let stranger = world.token("nobody", 1, "k1");
+    for _ in 0..3 {
+        let (now, route) = (world.clock.now(), Route::any());
+        let checked = world.keeper.ring().verify(&stranger, &route, now, ConnectionId(1), Epoch(1));
+        let failure = checked.unwrap_err();
+        (0..1_024).for_each(|_| world.keeper.ask_for_key(&stranger, &failure));
+        for _ in 0..100 {
+            yield_now().await;
+        }
+    }
+    assert!(world.verify(&world.token("acme", 2, "k2")).await.is_ok());
+}
+
 /// The issuer of one tenant, as another tenant registers it.
 fn taken_over() -> IssuerConfig {
     IssuerConfig::new(&issuer("acme"), tenant("globex"), "events")
@@ -75,17 +94,21 @@ async fn a_registration_that_is_dropped_anywhere_can_be_removed_and_taken_over()
     let polls = at_every_await(async |cut| {
         let (world, first, second) =
             (World::new(), Server::start(&[1]).await, Server::start(&[2]).await);
+        let check = |token: &str| {
+            let (now, route) = (world.clock.now(), Route::any());
+            world.keeper.ring().verify(token, &route, now, ConnectionId(1), Epoch(1))
+        };
         let registered = cut.of(world.register("acme", &first)).await;
         assert!(registered.is_none_or(|kept| kept == Ok(true)));
+        // Its keys have come, though nobody has looked. Else they may come while it is removed.
+        if cut.1 == When::Woken && cut.0 > 0 {
+            assert!(check(&world.token("acme", 1, "k1")).is_ok(), "it is whole");
+        }
         world.keeper.remove(&issuer("acme")).await;
         assert_eq!(world.keeper.register(&taken_over(), &second.address).await, Ok(true));
         for _ in 0..100 {
             yield_now().await;
         }
-        let check = |token: &str| {
-            let (now, route) = (world.clock.now(), Route::any());
-            world.keeper.ring().verify(token, &route, now, ConnectionId(1), Epoch(1))
-        };
         let stale = check(&world.token("acme", 1, "k1")).unwrap_err();
         assert_eq!(
             stale.reason(),
@@ -144,7 +167,7 @@ async fn the_sessions_of_an_issuer_are_named_though_its_removal_was_dropped() {
     let failure = failure.unwrap_err();
     (0..1_024).for_each(|_| world.keeper.ask_for_key(&stranger, &failure));
     assert!(world.keeper.remove(&issuer("acme")).now_or_never().is_none(), "it waits");
-    for _ in 0..10 {
+    for _ in 0..100 {
         yield_now().await;
     }
     let events = world.events.lock().unwrap();
