@@ -187,3 +187,15 @@ fn is_bearer_token(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
     !body.is_empty() && text.len() <= MAX_TOKEN && body.bytes().all(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_a_longest_length() {
+        let of = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
+        assert!(read(of(16_384).as_bytes()).is_ok());
+        assert_eq!(read(of(16_385).as_bytes()).err(), Some(Unsound::TooLarge));
+    }
+}
