@@ -7,7 +7,7 @@ use cofferdam_core::{ConnectionId, Epoch, Now, TenantContext, TenantId};
 
 use crate::{
     AuthFailure, InvalidIssuer, InvalidKeySet, IssuerConfig, KeySet, RevocationsFull, Revoked,
-    Route, Verifier,
+    Route, Verifier, dpop::Proof,
 };
 
 /// The current [`Verifier`], swapped whole.
@@ -46,6 +46,23 @@ impl KeyRing {
         epoch: Epoch,
     ) -> Result<TenantContext, AuthFailure> {
         self.current.load().verify(token, route, now, connection, epoch)
+    }
+
+    /// [`Verifier::verify_held`] with the table of this moment.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn verify_held(
+        &self,
+        token: &str,
+        proof: &Proof<'_>,
+        route: &Route<'_>,
+        now: Now,
+        connection: ConnectionId,
+        epoch: Epoch,
+    ) -> Result<TenantContext, AuthFailure> {
+        self.current.load().verify_held(token, proof, route, now, connection, epoch)
     }
 
     /// Adds an issuer, which has no keys yet.

@@ -43,7 +43,7 @@ impl Place<'_> {
     ) -> Result<(), AuthFailure> {
         match (context.holder_key(), self.proof) {
             (None, None) => Ok(()),
-            (Some(key), None) if self.route.holder_key() == Some(key) => Ok(()),
+            (Some(_), None) if self.route.is_renewed_by(context, now) => Ok(()),
             (Some(key), Some(proof)) => proofs.check(proof, self.token, key, context.tenant(), now),
             _ => Err(AuthFailure::of(context.tenant().clone(), Reason::ProofRefused)),
         }

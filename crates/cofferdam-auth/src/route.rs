@@ -1,8 +1,6 @@
 //! What a place asks of a token.
 
-use cofferdam_core::{Reason, Scoped, TenantContext, TenantId};
-
-use crate::key::Thumbprint;
+use cofferdam_core::{Now, Reason, Scoped, TenantContext, TenantId};
 
 /// What a place asks of a token that is presented at it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,14 +30,20 @@ impl<'r> Route<'r> {
         Self { scopes, ..self }
     }
 
-    /// The token is to renew this live session.
+    /// The token is to renew this live session, on its own connection.
     ///
     /// If it is bound to the key of its holder that the session was opened with, it needs no further
     /// proof: that one is bound to the connection (SECURITY K20), and whoever has stolen a token since
-    /// is not on it. Whether it is of the session's tenant and client, the renewal itself decides.
+    /// is not on it. So the token came over *that connection*, and is checked for its connection id and
+    /// epoch: for any other, for a session that has expired, and for another tenant's, subject's or
+    /// client's token a proof is needed as ever. An upgrade is never a renewal.
     #[must_use]
     pub const fn renewing(self, session: &'r TenantContext) -> Self {
         Self { session: Some(session), ..self }
+    }
+
+    pub(crate) const fn of_nobodys_session(self) -> Self {
+        Self { session: None, ..self }
     }
 
     /// The token must be for this region.
@@ -48,9 +52,18 @@ impl<'r> Route<'r> {
         Self { region: Some(region), ..self }
     }
 
-    /// The key of its holder that a session was opened with.
-    pub(crate) fn holder_key(&self) -> Option<&Thumbprint> {
-        self.session.and_then(TenantContext::holder_key)
+    /// Whether `new` goes on with the session of the route, by the key that opened it.
+    pub(crate) fn is_renewed_by(&self, new: &TenantContext, now: Now) -> bool {
+        self.session.is_some_and(|old| {
+            old.holder_key().is_some()
+                && new.holder_key() == old.holder_key()
+                && (new.connection(), new.epoch()) == (old.connection(), old.epoch())
+                && new.tenant().same(old.tenant())
+                && new.issuer() == old.issuer()
+                && new.subject() == old.subject()
+                && new.client() == old.client()
+                && !old.has_expired(now)
+        })
     }
 
     pub(crate) fn check(&self, context: &TenantContext) -> Result<(), Reason> {

@@ -213,7 +213,8 @@ impl Verifier {
     }
 
     /// This table with other rules for proofs of possession than the default ones, and with none of
-    /// them used yet.
+    /// them used yet. A table that is made anew in a running process, for new settings, say, takes what
+    /// was used in the minutes before; change the one in a [`KeyRing`](crate::KeyRing) instead.
     #[must_use]
     pub fn with_proofs(mut self, proofs: Proofs) -> Self {
         self.proofs = Arc::new(proofs);

@@ -158,10 +158,12 @@ reasons! {
     HostNotServed = 49, "the request names a host that is not served here";
     /// The token and the proof that its holder has its key do not fit, or one of them is missing.
     ProofRefused = 50, "the proof of possession is missing or does not fit";
-    /// The proof of possession was used before, or the tenant uses too many to remember.
-    ProofReplayed = 51, "the proof of possession may have been used before";
+    /// The proof of possession was used before.
+    ProofReplayed = 51, "the proof of possession was used before";
     /// The proof of possession does not hold a nonce of ours.
     ProofNonceMissing = 52, "the proof of possession lacks a fresh nonce";
+    /// The tenant uses more proofs of possession than can be remembered.
+    TooManyProofs = 53, "the tenant uses more proofs of possession than can be remembered";
 }
 
 #[cfg(test)]

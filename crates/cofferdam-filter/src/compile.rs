@@ -14,7 +14,7 @@ use crate::{
     mapping::{Mapping, Scalar, Segment, Source},
     organisation::Organisation,
     path::{Field, Path, PathTree},
-    rules::{AnyOf, Lists, Rules},
+    rules::{Lists, Posting, ResidueBuilder, Residues},
 };
 
 /// Compiles subscription documents.
@@ -114,7 +114,7 @@ impl Compiler {
         for (index, subscription) in document.subscriptions.iter().enumerate() {
             build.rule(subscription, &format!("/subscriptions/{index}"))?;
         }
-        Ok(build.finish(tenant, organisation))
+        build.finish(tenant, organisation).ok_or_else(|| at("", CompileFault::TooManyRules))
     }
 }
 
@@ -140,7 +140,14 @@ struct Build<'m> {
     targets: Vec<String>,
     /// By target: its number.
     routes: BTreeMap<String, RouteId>,
-    rules: Rules,
+    rules: Vec<Rule>,
+}
+
+/// A rule as it was written: a type that fits one of the patterns, and of each condition one class.
+struct Rule {
+    patterns: Box<[PatternId]>,
+    conditions: Box<[Box<[Class]>]>,
+    route: RouteId,
 }
 
 impl<'m> Build<'m> {
@@ -165,7 +172,7 @@ impl<'m> Build<'m> {
             segments: Vec::new(),
             targets: Vec::new(),
             routes: BTreeMap::new(),
-            rules: Rules::default(),
+            rules: Vec::new(),
         })
     }
 
@@ -184,22 +191,22 @@ impl<'m> Build<'m> {
         if self.interner.len() > self.max_values {
             return Err(at(pointer, CompileFault::TooManyValues));
         }
-        let added = self.rules.push(route, &patterns, &conditions);
-        added.map(drop).ok_or_else(|| at(pointer, CompileFault::TooManyRules))
+        self.rules.push(Rule { patterns, conditions: conditions.into(), route });
+        Ok(())
     }
 
-    fn patterns(&mut self, event_type: &str) -> Result<Vec<PatternId>, CompileFault> {
+    fn patterns(&mut self, event_type: &str) -> Result<Box<[PatternId]>, CompileFault> {
         let mapping = self.mapping;
         let mut insert =
             |text: &str| self.types.insert(text).map_err(|_| CompileFault::InvalidEventType);
         match mapping.types.get(event_type) {
             Some(texts) => texts.iter().map(|text| insert(text)).collect(),
-            None => insert(event_type).map(|pattern| vec![pattern]),
+            None => insert(event_type).map(|pattern| Box::from([pattern])),
         }
     }
 
     /// The classes of which an event must show one, under any of the key's places.
-    fn condition(&mut self, key: &str, value: &Value) -> Result<Vec<Class>, CompileFault> {
+    fn condition(&mut self, key: &str, value: &Value) -> Result<Box<[Class]>, CompileFault> {
         let fields = self.fields(key)?;
         let values = match value {
             Value::Array(values) if values.is_empty() => return Err(CompileFault::EmptyList),
@@ -222,7 +229,7 @@ impl<'m> Build<'m> {
         classes.sort_unstable();
         classes.dedup();
         // A mapping may know a key and no place for it.
-        if classes.is_empty() { Err(CompileFault::InvalidKey) } else { Ok(classes) }
+        if classes.is_empty() { Err(CompileFault::InvalidKey) } else { Ok(classes.into()) }
     }
 
     fn fields(&mut self, key: &str) -> Result<Vec<Field>, CompileFault> {
@@ -271,10 +278,10 @@ impl<'m> Build<'m> {
         Some(route)
     }
 
-    fn finish(mut self, tenant: TenantId, organisation: Option<&str>) -> FilterGraph {
-        self.rules.shrink();
-        let (by_pattern, by_class) = self.file();
-        FilterGraph {
+    /// `None` if there are more rules than can be numbered.
+    fn finish(self, tenant: TenantId, organisation: Option<&str>) -> Option<FilterGraph> {
+        let (residues, by_pattern, by_class) = self.file()?;
+        Some(FilterGraph {
             tenant,
             targets: self.targets,
             paths: self.paths,
@@ -284,33 +291,42 @@ impl<'m> Build<'m> {
             segments: self.segments,
             organisation: self.organisation,
             own_organisation: organisation.map(Organisation::new),
-            rules: self.rules,
+            rule_count: self.rules.len(),
+            residues,
             by_pattern,
             by_class,
-        }
+        })
     }
 
     /// Files each rule under its types or under the values of one condition, whichever's most
     /// popular member the fewest rules name.
-    fn file(&self) -> (Lists, Lists) {
+    fn file(&self) -> Option<(Residues, Lists, Lists)> {
         let mut types = vec![0u32; self.types.len()];
         let mut values = vec![0u32; self.interner.len()];
-        for (_, rule) in self.rules.iter() {
-            rule.patterns().for_each(|pattern| types[pattern.0 as usize] += 1);
-            let classes = rule.conditions().flat_map(AnyOf::classes);
-            classes.for_each(|class| values[class.0 as usize] += 1);
+        for rule in &self.rules {
+            rule.patterns.iter().for_each(|pattern| types[pattern.0 as usize] += 1);
+            rule.conditions.iter().flatten().for_each(|class| values[class.0 as usize] += 1);
         }
-        let crowd = |any_of: AnyOf<'_>| any_of.classes().map(|c| values[c.0 as usize]).max();
+        let crowd = |any_of: &[Class]| any_of.iter().map(|c| values[c.0 as usize]).max();
+        let mut residues = ResidueBuilder::default();
         let (mut by_pattern, mut by_class) = (Vec::new(), Vec::new());
-        for (id, rule) in self.rules.iter() {
-            let best = rule.conditions().min_by_key(|any_of| (crowd(*any_of), any_of.len()));
-            let by_type = rule.patterns().map(|p| types[p.0 as usize]).max();
-            match best.filter(|any_of| crowd(*any_of) < by_type) {
-                Some(any_of) => by_class.extend(any_of.classes().map(|class| (class.0, id))),
-                None => by_pattern.extend(rule.patterns().map(|pattern| (pattern.0, id))),
+        for rule in &self.rules {
+            let conditions = rule.conditions.iter().map(AsRef::as_ref);
+            let best = conditions.clone().enumerate();
+            let best = best.min_by_key(|(_, any_of)| (crowd(any_of), any_of.len()));
+            let by_type = rule.patterns.iter().map(|p| types[p.0 as usize]).max();
+            let route = rule.route;
+            if let Some((own, any_of)) = best.filter(|(_, any_of)| crowd(any_of) < by_type) {
+                let others = conditions.enumerate().filter(|(at, _)| *at != own).map(|(_, c)| c);
+                let residue = residues.add(&rule.patterns, others)?;
+                by_class.extend(any_of.iter().map(|c| (c.0, Posting { residue, route })));
+            } else {
+                let residue = residues.add(&[], conditions)?;
+                by_pattern.extend(rule.patterns.iter().map(|p| (p.0, Posting { residue, route })));
             }
         }
-        (Lists::new(types.len(), &by_pattern), Lists::new(values.len(), &by_class))
+        let by_pattern = Lists::new(types.len(), by_pattern);
+        Some((residues.finish(), by_pattern, Lists::new(values.len(), by_class)))
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     interner::Interner,
     organisation::Organisation,
     path::{Field, PathTree},
-    rules::{Lists, Rules},
+    rules::{Lists, Residues},
     seen::Seen,
     walk::{self, Stop},
 };
@@ -48,7 +48,8 @@ pub struct FilterGraph {
     /// Fields that name the organisation, and the one that they may name.
     pub(crate) organisation: Vec<Field>,
     pub(crate) own_organisation: Option<Organisation>,
-    pub(crate) rules: Rules,
+    pub(crate) rule_count: usize,
+    pub(crate) residues: Residues,
     /// By pattern: the rules filed under it.
     pub(crate) by_pattern: Lists,
     /// By class: the rules filed under it.
@@ -74,18 +75,28 @@ impl FilterGraph {
     /// How many rules the graph holds.
     #[must_use]
     pub fn rule_count(&self) -> usize {
-        self.rules.len()
+        self.rule_count
     }
 
     /// Looks at the rules that are filed under what the event was seen to hold.
     fn collect_routes(&self, seen: &Seen, routes: &mut Vec<RouteId>) {
-        let by_pattern = seen.patterns().iter().flat_map(|p| self.by_pattern.get(p.0));
-        let by_class = seen.classes().iter().flat_map(|c| self.by_class.get(c.0));
-        for rule in by_pattern.chain(by_class).filter_map(|&id| self.rules.get(id)) {
-            let holds = rule.patterns().any(|pattern| seen.has_pattern(pattern))
-                && rule.conditions().all(|any_of| any_of.classes().any(|c| seen.has_class(c)));
-            if holds {
-                routes.push(rule.route);
+        let by_pattern = seen.patterns().iter().map(|pattern| self.by_pattern.get(pattern.0));
+        let by_class = seen.classes().iter().map(|class| self.by_class.get(class.0));
+        for list in by_pattern.chain(by_class) {
+            let mut judged = None;
+            for posting in list {
+                let holds = match judged {
+                    Some((residue, holds)) if residue == posting.residue => holds,
+                    _ => self.residues.holds(
+                        posting.residue,
+                        |pattern| seen.has_pattern(pattern),
+                        |class| seen.has_class(class),
+                    ),
+                };
+                judged = Some((posting.residue, holds));
+                if holds {
+                    routes.push(posting.route);
+                }
             }
         }
         if routes.len() > 1 {

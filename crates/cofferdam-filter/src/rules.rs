@@ -1,126 +1,114 @@
-//! The rules themselves: each in a few words of one piece of memory, and lists of them.
+//! What is left to ask of a rule once its turn has come, and lists of rules.
 //!
-//! A million rules are a million times whatever one takes. A box for each list would be sixteen bytes of
-//! pointer, sixteen of the allocator's, and a miss of the cache to follow. Here a rule is a run of
-//! words, known by the place of its first:
+//! A rule is filed under one of its conditions (or under its types). Whoever finds it there knows that
+//! this one holds; what is *left* is the others. In a set of a million rules the queue is another in
+//! each, and what is left is the same for thousands: one of a few types, of a few states, of two
+//! directions. So each such residue is kept once, and a rule is two numbers: its residue and its
+//! route. A list is in the order of residues, so that for a value which is in a thousand rules each
+//! residue is judged once and not a thousand times.
+//!
+//! A residue is a run of words in one piece of memory, known by the place of its first:
 //!
 //! ```text
-//! route | patterns: n, p1 .. pn | conditions: m, of each: k, class 1 .. class k
+//! patterns: n, p1 .. pn | conditions: of each k, class 1 .. class k | 0
 //! ```
 //!
-//! A list of rules is a part of one array of such places, so that whoever reads a list goes on to the
-//! rules without a step in between.
+//! Without patterns any type will do.
+
+use std::collections::BTreeMap;
 
 use cofferdam_core::pipeline::RouteId;
 
 use crate::{event_type::PatternId, interner::Class};
 
-/// A rule, by the place of its first word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RuleId(u32);
+/// A residue, by the place of its first word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ResidueId(u32);
 
+/// All residues, each once.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rules {
+pub(crate) struct Residues {
     words: Vec<u32>,
-    count: usize,
 }
 
-/// One rule, as its words say.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rule<'r> {
-    pub(crate) route: RouteId,
-    patterns: &'r [u32],
-    conditions: &'r [u32],
+/// Collects residues.
+#[derive(Debug, Default)]
+pub(crate) struct ResidueBuilder {
+    residues: Residues,
+    known: BTreeMap<Box<[u32]>, ResidueId>,
+    words: Vec<u32>,
 }
 
-impl Rules {
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
+/// Behind the last condition. No condition is empty, so that none begins with it.
+const END: u32 = 0;
 
-    /// Adds a rule. `None` if there are more words than a [`RuleId`] can count, or a condition names
-    /// nothing: such a rule could match nothing.
-    pub(crate) fn push(
+impl ResidueBuilder {
+    /// The residue of a rule: its type must fit one of `patterns`, if there are any, and of each
+    /// condition one class must be seen. `None` if a condition is empty or there are too many residues.
+    pub(crate) fn add(
         &mut self,
-        route: RouteId,
         patterns: &[PatternId],
-        conditions: &[Vec<Class>],
-    ) -> Option<RuleId> {
-        let id = RuleId(u32::try_from(self.words.len()).ok()?);
-        if conditions.iter().any(Vec::is_empty) {
-            return None;
-        }
-        self.words.extend([route.0, u32::try_from(patterns.len()).ok()?]);
+        conditions: impl Iterator<Item = &[Class]>,
+    ) -> Option<ResidueId> {
+        self.words.clear();
+        self.words.push(u32::try_from(patterns.len()).ok()?);
         self.words.extend(patterns.iter().map(|pattern| pattern.0));
         for any_of in conditions {
-            self.words.push(u32::try_from(any_of.len()).ok()?);
+            let count = u32::try_from(any_of.len()).ok().filter(|count| *count != END)?;
+            self.words.push(count);
             self.words.extend(any_of.iter().map(|class| class.0));
         }
-        // No condition is empty, so that none begins with this.
         self.words.push(END);
-        self.count += 1;
+        if let Some(known) = self.known.get(self.words.as_slice()) {
+            return Some(*known);
+        }
+        let id = ResidueId(u32::try_from(self.residues.words.len()).ok()?);
+        self.residues.words.extend_from_slice(&self.words);
+        self.known.insert(self.words.as_slice().into(), id);
         Some(id)
     }
 
-    /// The rule of this id.
-    #[inline]
-    pub(crate) fn get(&self, id: RuleId) -> Option<Rule<'_>> {
-        let [route, patterns, rest @ ..] = self.words.get(id.0 as usize..)? else { return None };
-        let (patterns, conditions) = rest.split_at_checked(*patterns as usize)?;
-        Some(Rule { route: RouteId(*route), patterns, conditions })
-    }
-
-    /// Every rule with its id, in the order in which they came.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (RuleId, Rule<'_>)> {
-        let mut at = 0;
-        core::iter::from_fn(move || {
-            let id = RuleId(u32::try_from(at).ok()?);
-            let rule = self.get(id)?;
-            at +=
-                2 + rule.patterns.len() + rule.conditions().map(|c| 1 + c.len()).sum::<usize>() + 1;
-            Some((id, rule))
-        })
-    }
-
-    pub(crate) fn shrink(&mut self) {
-        self.words.shrink_to_fit();
+    pub(crate) fn finish(mut self) -> Residues {
+        self.residues.words.shrink_to_fit();
+        self.residues
     }
 }
 
-const END: u32 = 0;
-
-impl<'r> Rule<'r> {
+impl Residues {
+    /// Whether an event holds what is left: `has_pattern` and `has_class` say what it was seen to hold.
     #[inline]
-    pub(crate) fn patterns(self) -> impl Iterator<Item = PatternId> + Clone {
-        self.patterns.iter().map(|&pattern| PatternId(pattern))
-    }
-
-    /// Of each condition the classes of which one must be seen.
-    #[inline]
-    pub(crate) fn conditions(self) -> impl Iterator<Item = AnyOf<'r>> + Clone {
-        let mut rest = self.conditions;
-        core::iter::from_fn(move || {
-            let (&count, after) = rest.split_first()?;
-            let (any_of, next) = after.split_at_checked(count as usize)?;
+    pub(crate) fn holds(
+        &self,
+        id: ResidueId,
+        has_pattern: impl Fn(PatternId) -> bool,
+        has_class: impl Fn(Class) -> bool,
+    ) -> bool {
+        let Some([count, rest @ ..]) = self.words.get(id.0 as usize..) else { return false };
+        let Some((patterns, mut rest)) = rest.split_at_checked(*count as usize) else {
+            return false;
+        };
+        if !patterns.is_empty() && !patterns.iter().any(|&pattern| has_pattern(PatternId(pattern)))
+        {
+            return false;
+        }
+        while let Some((&count, after)) = rest.split_first()
+            && count != END
+        {
+            let Some((any_of, next)) = after.split_at_checked(count as usize) else { return false };
+            if !any_of.iter().any(|&class| has_class(Class(class))) {
+                return false;
+            }
             rest = next;
-            (count != END).then_some(AnyOf(any_of))
-        })
+        }
+        true
     }
 }
 
-/// Classes, of which one must be seen.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AnyOf<'r>(&'r [u32]);
-
-impl AnyOf<'_> {
-    pub(crate) fn len(self) -> usize {
-        self.0.len()
-    }
-
-    #[inline]
-    pub(crate) fn classes(self) -> impl Iterator<Item = Class> + Clone {
-        self.0.iter().map(|&class| Class(class))
-    }
+/// A rule where it is filed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Posting {
+    pub(crate) residue: ResidueId,
+    pub(crate) route: RouteId,
 }
 
 /// Lists of rules, one for each of so many numbers.
@@ -128,35 +116,31 @@ impl AnyOf<'_> {
 pub(crate) struct Lists {
     /// Where each list begins, and at the end where the last one ends.
     starts: Vec<u32>,
-    rules: Vec<RuleId>,
+    postings: Vec<Posting>,
 }
 
 impl Lists {
-    /// Sorts `filed` into lists: pairs of a list's number, below `count`, and a rule.
-    pub(crate) fn new(count: usize, filed: &[(u32, RuleId)]) -> Self {
+    /// Makes lists of `filed`: pairs of a list's number, below `count`, and a rule. What stands twice
+    /// in a list is kept once.
+    pub(crate) fn new(count: usize, mut filed: Vec<(u32, Posting)>) -> Self {
+        filed.sort_unstable();
+        filed.dedup();
         let mut starts = vec![0u32; count + 1];
-        for &(list, _) in filed {
+        for &(list, _) in &filed {
             starts[list as usize + 1] += 1;
         }
         for list in 1..starts.len() {
             starts[list] += starts[list - 1];
         }
-        let mut next = starts.clone();
-        let mut rules = vec![RuleId(0); filed.len()];
-        for &(list, rule) in filed {
-            let place = &mut next[list as usize];
-            rules[*place as usize] = rule;
-            *place += 1;
-        }
-        Self { starts, rules }
+        Self { starts, postings: filed.into_iter().map(|(_, posting)| posting).collect() }
     }
 
     #[inline]
-    pub(crate) fn get(&self, list: u32) -> &[RuleId] {
+    pub(crate) fn get(&self, list: u32) -> &[Posting] {
         let Some([start, end]) = self.starts.get(list as usize..list as usize + 2) else {
             return &[];
         };
-        self.rules.get(*start as usize..*end as usize).unwrap_or_default()
+        self.postings.get(*start as usize..*end as usize).unwrap_or_default()
     }
 }
 
@@ -164,41 +148,48 @@ impl Lists {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rules_come_out_as_they_went_in() {
-        let mut rules = Rules::default();
-        let written = [
-            (0, vec![7], vec![]),
-            (1, vec![0, 1], vec![vec![3], vec![4, 5, 6]]),
-            (2, vec![9], vec![vec![1, 2]]),
-        ];
-        let mut ids = Vec::new();
-        for (route, patterns, conditions) in &written {
-            let patterns: Vec<_> = patterns.iter().map(|&p| PatternId(p)).collect();
-            let conditions: Vec<Vec<_>> =
-                conditions.iter().map(|c| c.iter().map(|&c| Class(c)).collect()).collect();
-            ids.push(rules.push(RouteId(*route), &patterns, &conditions).unwrap());
-        }
-        assert_eq!(rules.len(), 3);
-        let plain = |rule: Rule<'_>| {
-            let patterns: Vec<u32> = rule.patterns().map(|p| p.0).collect();
-            let conditions: Vec<Vec<u32>> =
-                rule.conditions().map(|any_of| any_of.classes().map(|c| c.0).collect()).collect();
-            (rule.route.0, patterns, conditions)
-        };
-        for (id, rule) in ids.iter().zip(&written) {
-            assert_eq!(&plain(rules.get(*id).unwrap()), rule);
-        }
-        let all: Vec<_> = rules.iter().map(|(id, rule)| (id, plain(rule))).collect();
-        assert_eq!(all, ids.into_iter().zip(written).collect::<Vec<_>>());
+    fn classes(numbers: &[u32]) -> Vec<Class> {
+        numbers.iter().map(|&number| Class(number)).collect()
     }
 
     #[test]
-    fn a_list_holds_its_own_rules_in_order() {
-        let filed = [(2, RuleId(10)), (0, RuleId(11)), (2, RuleId(12)), (4, RuleId(13))];
-        let lists = Lists::new(5, &filed);
-        assert_eq!(lists.get(2), [RuleId(10), RuleId(12)]);
-        assert_eq!((lists.get(0), lists.get(4)), (&[RuleId(11)][..], &[RuleId(13)][..]));
+    fn a_residue_holds_if_each_of_its_parts_does() {
+        let mut builder = ResidueBuilder::default();
+        let (ones, others) = (classes(&[3]), classes(&[4, 5]));
+        let conditions = [ones.as_slice(), others.as_slice()];
+        let both = builder.add(&[PatternId(0), PatternId(7)], conditions.into_iter()).unwrap();
+        let untyped = builder.add(&[], [others.as_slice()].into_iter()).unwrap();
+        let nothing = builder.add(&[], [].into_iter()).unwrap();
+        let again = builder.add(&[PatternId(0), PatternId(7)], conditions.into_iter());
+        assert_eq!(again, Some(both), "kept once");
+        assert_eq!(builder.add(&[], [&[][..]].into_iter()), None, "it could match nothing");
+        let residues = builder.finish();
+        let holds = |id, patterns: &[u32], classes: &[u32]| {
+            residues.holds(id, |p| patterns.contains(&p.0), |c| classes.contains(&c.0))
+        };
+        assert!(holds(both, &[7], &[3, 5]) && holds(both, &[0, 1], &[3, 4, 5]));
+        for (patterns, classes) in
+            [(&[1][..], &[3, 4][..]), (&[7], &[3]), (&[7], &[4, 5]), (&[], &[3, 4])]
+        {
+            assert!(!holds(both, patterns, classes), "{patterns:?} {classes:?}");
+        }
+        assert!(holds(untyped, &[], &[4]) && !holds(untyped, &[0], &[3]));
+        assert!(holds(nothing, &[], &[]));
+    }
+
+    #[test]
+    fn a_list_holds_its_own_rules_each_once() {
+        let rule = |residue, route| Posting { residue: ResidueId(residue), route: RouteId(route) };
+        let filed = vec![
+            (2, rule(9, 0)),
+            (0, rule(5, 1)),
+            (2, rule(5, 3)),
+            (2, rule(9, 0)),
+            (4, rule(1, 1)),
+        ];
+        let lists = Lists::new(5, filed);
+        assert_eq!(lists.get(2), [rule(5, 3), rule(9, 0)]);
+        assert_eq!((lists.get(0), lists.get(4)), (&[rule(5, 1)][..], &[rule(1, 1)][..]));
         assert!([1, 3, 5, u32::MAX - 2].iter().all(|&list| lists.get(list).is_empty()));
     }
 }

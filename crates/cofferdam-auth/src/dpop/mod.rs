@@ -14,25 +14,31 @@
 //! In the order of RFC 9449 section 4.3: one header; a compact JWS with `typ` `dpop+jwt`; a signature
 //! by an algorithm of [`Algorithm::DEFAULT`] under the *public* key that its header carries (the one
 //! place where a token may bring its key, because what counts is only that it is the key in `cnf`);
-//! `htm` and `htu` byte for byte; `ath`; `iat` within [`Proofs::new`]'s window on either side; a nonce
-//! of ours, where [`Proofs::with_nonces`] asks for one; and that it was not used before.
+//! `htm` and `htu`; `ath`; `iat` within [`Proofs::new`]'s window on either side, and `nbf` and `exp`
+//! where the holder set them; a nonce of ours, where [`Proofs::with_nonces`] asks for one; and that it
+//! was not used before.
 //!
 //! # Used before
 //!
 //! A proof is good for two windows at most: from `iat` minus a window to `iat` plus a window. So what
-//! is remembered is kept in two halves, each of two windows of the monotonic clock. An id goes into
-//! the newer half and is looked for in both; when the newer has lasted two windows it becomes the
-//! older one, and the older is forgotten. Whatever was used is remembered for at least as long as
-//! it could be used again, and nothing has to be searched for what is too old.
+//! is remembered is kept in two halves, each of two windows of the monotonic clock and a second. An id
+//! goes into the newer half and is looked for in both; when the newer has lasted its time it becomes the
+//! older one, and the older is forgotten. Whatever was used is remembered for at least as long as it
+//! could be used again, and nothing has to be searched for what is too old.
+//!
+//! That is so while both clocks go alike. They may not: the wall clock is set back, or somebody reads
+//! two monotonic ones. So of what is forgotten one number stays, the latest `iat` of it, and what was
+//! issued by then is not taken any more. With clocks that go right the window has refused it long
+//! before.
 //!
 //! Each tenant has a memory of its own, and when it is full *that tenant's* proofs are refused: to
 //! forget one would be to let it be used again. What is remembered is 16 bytes of SHA-256 over the key
 //! and the proof's id; a holder who finds a collision has his own proof refused.
 //!
-//! The memory is this process's. A proof that was used at one node is good at another for what is left
-//! of its window, unless the proofs need nonces *and* the nodes have secrets of their own: then a proof
-//! is good at the node whose nonce it holds. With one secret for all nodes a nonce shows that a
-//! proof was made lately, and no more.
+//! The memory is this process's, and begins empty. A proof that was used is good at another node, and at
+//! this one after a restart, for what is left of its window, unless the proofs need nonces *and* every
+//! node and every start has a secret of its own: then a proof is good where its nonce was made. With one
+//! secret for all, a nonce shows that a proof was made lately, and no more.
 //!
 //! [`Algorithm::DEFAULT`]: crate::Algorithm::DEFAULT
 
@@ -45,7 +51,11 @@ use std::{fmt, time::Duration};
 use cofferdam_core::{Now, Reason, TenantId};
 
 pub use self::proof::Proof;
-use self::{nonces::Nonces, proof::Proved, seen::Seen};
+use self::{
+    nonces::Nonces,
+    proof::Proved,
+    seen::{Refused, Seen},
+};
 use crate::{AuthFailure, claims::millis, key::Thumbprint};
 
 /// How far a proof's `iat` may be from now, if nobody says otherwise.
@@ -71,7 +81,8 @@ impl Proofs {
     #[must_use]
     pub fn new(window: Duration) -> Self {
         let window = window.clamp(Duration::from_secs(1), MAX_WINDOW);
-        Self { window, nonces: None, seen: Seen::new(window * 2, ROOM) }
+        let span = window * 2 + Duration::from_secs(1);
+        Self { window, nonces: None, seen: Seen::new(span, ROOM) }
     }
 
     /// A proof must hold a nonce that was made here, with this secret, at most two windows ago.
@@ -97,8 +108,7 @@ impl Proofs {
     ) -> Result<(), AuthFailure> {
         let own = |reason| AuthFailure::of(tenant.clone(), reason);
         let proved = proof.check(token, holder).map_err(own)?;
-        let age = now.wall_ms().abs_diff(proved.issued_at_ms);
-        if i64::try_from(age).map_or(true, |age| age > millis(self.window)) {
+        if !self.is_timely(&proved, now) {
             return Err(own(Reason::ProofRefused));
         }
         if let Some(nonces) = &self.nonces
@@ -106,8 +116,19 @@ impl Proofs {
         {
             return Err(AuthFailure::of_nonce(tenant.clone(), nonces.make(tenant, now)));
         }
-        let Proved { id, .. } = proved;
-        self.seen.take(tenant, id, now).map_err(|_| own(Reason::ProofReplayed))
+        let taken = self.seen.take(tenant, proved.id, proved.issued_at_ms, now);
+        taken.map_err(|refused| match refused {
+            Refused::Used => own(Reason::ProofReplayed),
+            Refused::Full => own(Reason::TooManyProofs),
+        })
+    }
+
+    fn is_timely(&self, proved: &Proved, now: Now) -> bool {
+        let (now, window) = (now.wall_ms(), millis(self.window));
+        let age = i64::try_from(now.abs_diff(proved.issued_at_ms)).unwrap_or(i64::MAX);
+        age <= window
+            && proved.not_before_ms.is_none_or(|from| from <= now.saturating_add(window))
+            && proved.expires_at_ms.is_none_or(|until| now < until)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     jws::Parts,
     key::{Key, Thumbprint, thumbprint},
     key_set::PRIVATE_MEMBERS,
+    upgrade::target,
 };
 
 /// The longest id of a proof, in bytes.
@@ -35,14 +36,23 @@ pub struct Proof<'p> {
 pub(super) struct Proved {
     pub(super) id: ProofId,
     pub(super) issued_at_ms: i64,
+    /// `nbf` and `exp`, which a holder may set.
+    pub(super) not_before_ms: Option<i64>,
+    pub(super) expires_at_ms: Option<i64>,
     pub(super) nonce: Option<String>,
 }
 
 impl<'p> Proof<'p> {
-    /// The value of the one `DPoP` header, and what the proof must name: the request's method, and its
-    /// address as the peer wrote it, without query and fragment, beginning with `https://`.
+    /// The value of the one `DPoP` header, and what the proof must name: the request's method, and the
+    /// address that this service has for its peers, with `https://`, host and path.
     ///
-    /// A proof may name the same address with `wss://`, as the client of a WebSocket knows it.
+    /// The address must be *ours*, from configuration, and not what the request says in `Host`: a
+    /// proof is bound to an address so that a service which was shown it cannot play it on to another.
+    ///
+    /// Addresses are compared in one spelling: host in lower case, no port where it is 443, escapes of
+    /// the path in upper case, no query, no fragment. The proof may say `wss://` for `https://`, as the
+    /// client of a WebSocket knows it, and `GET` for the extended `CONNECT` of HTTP/2 (RFC 8441), as
+    /// it signs before it knows the version.
     #[must_use]
     pub const fn new(jwt: &'p str, method: &'p str, uri: &'p str) -> Self {
         Self { jwt, method, uri }
@@ -64,7 +74,7 @@ impl<'p> Proof<'p> {
             return None;
         }
         let claims = json::read(&parts.payload).ok()?;
-        let names_this = claims.text("htm") == Some(self.method)
+        let names_this = self.is_by(claims.text("htm")?)
             && self.is_for(claims.text("htu")?)
             && claims.text("ath") == Some(hash_of(token).as_str());
         if !names_this {
@@ -75,14 +85,23 @@ impl<'p> Proof<'p> {
             Some(nonce) => Some(nonce.as_text()?.to_owned()),
         };
         let id = claims.text("jti").filter(|id| (1..=MAX_ID).contains(&id.len()))?;
-        let issued_at_ms = time(&claims, "iat").ok()??;
-        Some(Proved { id: proof_id(holder, id), issued_at_ms, nonce })
+        Some(Proved {
+            id: proof_id(holder, id),
+            issued_at_ms: time(&claims, "iat").ok()??,
+            not_before_ms: time(&claims, "nbf").ok()?,
+            expires_at_ms: time(&claims, "exp").ok()?,
+            nonce,
+        })
+    }
+
+    fn is_by(&self, htm: &str) -> bool {
+        htm == self.method || (self.method == "CONNECT" && htm == "GET")
     }
 
     fn is_for(&self, htu: &str) -> bool {
-        let own = self.uri.strip_prefix("https://");
+        let own = self.uri.strip_prefix("https://").and_then(target::normal_address);
         let named = htu.strip_prefix("https://").or_else(|| htu.strip_prefix("wss://"));
-        own.is_some() && own == named
+        own.is_some() && own == named.and_then(target::normal_address)
     }
 }
 
@@ -156,25 +175,47 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_compared_whole() {
-        let proof = Proof::new("", "GET", "https://a.example:8443/x");
-        assert!(proof.is_for("https://a.example:8443/x") && proof.is_for("wss://a.example:8443/x"));
+    fn an_address_is_compared_whole_and_in_one_spelling() {
+        let proof = Proof::new("", "GET", "https://a.example:8443/q%3Ax");
+        for same in [
+            "https://a.example:8443/q%3Ax",
+            "wss://a.example:8443/q%3Ax",
+            "https://A.Example:8443/q%3ax",
+            "https://a.example:8443/q%3Ax?y#z",
+            "https://a.example:8443/q%3Ax#z",
+        ] {
+            assert!(proof.is_for(same), "{same}");
+        }
         for other in [
-            "http://a.example:8443/x",
-            "ws://a.example:8443/x",
-            "a.example:8443/x",
-            "https://a.example/x",
-            "https://a.example:8443/x?y",
-            "https://a.example:8443/x#y",
-            "https://a.example:8443/X",
-            "HTTPS://a.example:8443/x",
-            "https://wss://a.example:8443/x",
+            "http://a.example:8443/q%3Ax",
+            "ws://a.example:8443/q%3Ax",
+            "a.example:8443/q%3Ax",
+            "https://a.example/q%3Ax",
+            "https://a.example:443/q%3Ax",
+            "https://b.example:8443/q%3Ax",
+            "https://a.example:8443/q:x",
+            "https://a.example:8443/Q%3Ax",
+            "https://a.example:8443/q%3Ax/",
+            "https://user@a.example:8443/q%3Ax",
+            "HTTPS://a.example:8443/q%3Ax",
+            "https://wss://a.example:8443/q%3Ax",
+            "https://",
             "",
         ] {
             assert!(!proof.is_for(other), "{other}");
         }
+        let root = Proof::new("", "GET", "https://a.example/");
+        assert!(root.is_for("https://a.example") && root.is_for("https://a.example:443/?x"));
+        assert!(!root.is_for("https://a.example:8443") && !root.is_for("https://a.example/x"));
         // An address of ours that is none is nobody's.
         assert!(!Proof::new("", "GET", "").is_for(""));
+    }
+
+    #[test]
+    fn a_client_that_does_not_know_the_version_of_http_says_get() {
+        let by = |method, htm| Proof::new("", method, "").is_by(htm);
+        assert!(by("CONNECT", "GET") && by("CONNECT", "CONNECT") && by("GET", "GET"));
+        assert!(!by("GET", "CONNECT") && !by("CONNECT", "POST") && !by("GET", "get"));
     }
 
     /// RFC 7638 section 3.1, RFC 8037 appendix A.3, and the key of [`PROOF`].

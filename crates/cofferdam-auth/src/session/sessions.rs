@@ -176,6 +176,7 @@ impl Sessions {
             && new.issuer() == old.issuer()
             && new.subject() == old.subject()
             && new.client() == old.client()
+            && new.organisation() == old.organisation()
             && new.holder_key() == old.holder_key()
             && (new.connection(), new.epoch()) == (old.connection(), old.epoch());
         if !is_same {

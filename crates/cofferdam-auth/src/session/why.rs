@@ -19,8 +19,8 @@ pub enum Why {
     /// The tenant was removed, or removed and made again, since the credential was checked.
     #[error("the credential is of an earlier registration of the tenant")]
     Generation,
-    /// A renewal of another tenant, generation, issuer, subject, client, holder's key, connection
-    /// or epoch.
+    /// A renewal of another tenant, generation, issuer, organisation, subject, client, holder's key,
+    /// connection or epoch.
     #[error("the renewal is not of the session")]
     ForeignRenewal,
     /// The feed of revocations has been silent for too long to know what is revoked.

@@ -31,7 +31,7 @@ mod form;
 mod protocol;
 mod refusal;
 mod rules;
-mod target;
+pub(crate) mod target;
 
 use cofferdam_core::{ConnectionId, Epoch, Now, Reason, Scoped, TenantContext};
 use http::{
@@ -131,8 +131,14 @@ impl Policy {
         let presented = self.read(request).map_err(AuthFailure::anonymous)?;
         let Presented { target, protocol, token, proof, origin } = presented;
         let binding = Binding { now, connection, epoch };
-        let uri = target.uri();
+        // A proof for an address that the requester chose would be a proof for any.
+        if proof.is_some() && !self.rules.has_address() {
+            return Err(AuthFailure::anonymous(Reason::ProofRefused));
+        }
+        let uri = target.uri(self.rules.public_port.unwrap_or(443));
         let proof = proof.map(|jwt| Proof::new(jwt, request.method.as_str(), &uri));
+        // A new connection renews nothing.
+        let route = &route.of_nobodys_session();
         let place = Place { token, route, origin, proof: proof.as_ref() };
         let context = verifier.authenticate(&place, binding)?;
         // After the signature, so that the answer to a stranger never depends on a tenant's name.

@@ -23,6 +23,8 @@ use crate::AuthFailure;
 #[must_use]
 pub fn refuse(failure: &AuthFailure) -> Response<&'static str> {
     let mut response = denied(match failure.reason() {
+        // To a valid token and a good proof, as `busy` is.
+        Reason::TooManyProofs => return busy(MEMORY_PAUSE),
         Reason::RequestMalformed => StatusCode::BAD_REQUEST,
         Reason::HostNotServed => StatusCode::MISDIRECTED_REQUEST,
         _ if failure.is_authenticated() => StatusCode::FORBIDDEN,
@@ -36,6 +38,8 @@ pub fn refuse(failure: &AuthFailure) -> Response<&'static str> {
     response
 }
 
+/// How long a tenant waits whose proofs can no longer be remembered; they are for some minutes.
+const MEMORY_PAUSE: Duration = Duration::from_secs(60);
 /// RFC 9449 section 8.2.
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Every refusal's. The algorithms are those of [`Algorithm::DEFAULT`](crate::Algorithm::DEFAULT).
@@ -82,6 +86,7 @@ mod tests {
     fn the_body_is_one_and_the_same() {
         let bodies: Vec<_> = Reason::ALL
             .iter()
+            .filter(|reason| **reason != Reason::TooManyProofs)
             .map(|&reason| refuse(&AuthFailure::anonymous(reason)))
             .map(|response| {
                 assert!([400, 401, 421].contains(&response.status().as_u16()));
@@ -93,6 +98,11 @@ mod tests {
 
     #[test]
     fn overload_says_when_to_come_back_and_nothing_else() {
+        let full = refuse(&AuthFailure::anonymous(Reason::TooManyProofs));
+        assert_eq!(
+            (full.status().as_u16(), &full.headers()[RETRY_AFTER]),
+            (429, &"60".parse().unwrap())
+        );
         let refused = refuse(&AuthFailure::anonymous(Reason::UnknownIssuer));
         for (mut response, status) in [
             (busy(Duration::from_millis(1_001)), 429),

@@ -15,7 +15,14 @@ pub struct Rules {
     ///
     /// A request for any other host gets 421 (SECURITY U10): a client may send it over a connection
     /// that it opened for another name. It goes by each request, not by the connection.
+    ///
+    /// Proofs of possession ([`dpop`](crate::dpop)) need it, or [`TenantIn::HostBefore`]: a proof is
+    /// for one service's address, and without a host of ours the address would be whatever the request
+    /// says.
     pub hosts: Vec<String>,
+    /// The port that peers know this listener by, which a proof of possession must name. `None` is
+    /// that of `https`, 443.
+    pub public_port: Option<u16>,
     /// Where the address names the tenant; nowhere by default.
     pub tenant: TenantIn,
     /// The region of this node, which every token must name. Without one, tokens of any region.
@@ -96,6 +103,11 @@ impl Rules {
             }
             () => Ok(()),
         }
+    }
+
+    /// Whether the address of this listener is ours to say, and not the request's.
+    pub(super) fn has_address(&self) -> bool {
+        !self.hosts.is_empty() || matches!(self.tenant, TenantIn::HostBefore(_))
     }
 
     /// Whether a host is served here, whoever's it is.

@@ -33,7 +33,6 @@ const MAX_QUERY: usize = 4_096;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     host: String,
-    port: Option<u16>,
     path: String,
     query: Option<String>,
 }
@@ -46,10 +45,8 @@ impl Target {
         if !known_scheme || uri.query().is_some_and(|query| query.len() > MAX_QUERY) {
             return Err(Reason::RequestMalformed);
         }
-        let (host, port) = one_host(request)?;
         Ok(Self {
-            host,
-            port,
+            host: one_host(request)?.0,
             path: normal_path(uri.path())?.into_owned(),
             query: uri.query().map(str::to_owned),
         })
@@ -61,13 +58,10 @@ impl Target {
         &self.host
     }
 
-    /// What a proof of possession for it must name (RFC 9449 section 4.2): an `https` address
-    /// without query and fragment. A port that is `https`'s own is not written.
-    pub(super) fn uri(&self) -> String {
-        match self.port {
-            None | Some(443) => format!("https://{}{}", self.host, self.path),
-            Some(port) => format!("https://{}:{port}{}", self.host, self.path),
-        }
+    /// What a proof of possession for it must name (RFC 9449 section 4.2). The port is the listener's
+    /// own and not what the request says.
+    pub(super) fn uri(&self, port: u16) -> String {
+        format!("https://{}:{port}{}", self.host, self.path)
     }
 
     /// The path: no dot, empty or escaped-slash segments, escapes in upper case.
@@ -121,6 +115,17 @@ fn normal_host(text: &str) -> Result<(String, Option<u16>), Reason> {
         None => None,
     };
     if origin::is_host(host) { Ok((host.to_owned(), port)) } else { Err(Reason::RequestMalformed) }
+}
+
+/// An address behind its scheme as host, port and path, each in its one spelling and without the port
+/// of `https`; query and fragment are left out. `None` if it is none.
+pub(crate) fn normal_address(text: &str) -> Option<(String, Option<u16>, Cow<'_, str>)> {
+    let text = text.split(['?', '#']).next()?;
+    let at = text.find('/').unwrap_or(text.len());
+    let (host, port) = normal_host(&text[..at]).ok()?;
+    // RFC 9110 section 4.2.3: an empty path is `/`.
+    let path = if at == text.len() { "/" } else { &text[at..] };
+    Some((host, port.filter(|port| *port != 443), normal_path(path).ok()?))
 }
 
 /// The path in its one spelling; it is copied only if an escape has lower-case digits.

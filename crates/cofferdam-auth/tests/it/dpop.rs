@@ -11,7 +11,7 @@ use aws_lc_rs::{
 use cofferdam_auth::{
     AuthFailure, IssuerConfig, Route, TokenCache, Verifier,
     dpop::{Proof, Proofs},
-    upgrade::{self, Policy},
+    upgrade::{self, Policy, Rules},
 };
 use cofferdam_core::{Authority, ConnectionId, Epoch, Now, Reason, Scoped, TenantContext};
 use http::Request;
@@ -111,7 +111,9 @@ fn ask(verifier: &Verifier, headers: &[(&str, &str)]) -> Result<upgrade::Upgrade
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let route = Route::any();
-    Policy::default().check(verifier, &parts, &route, now(), ConnectionId(1), Epoch(1))
+    let rules = Rules { hosts: vec!["events.example.com".into()], ..Rules::default() };
+    let policy = Policy::new(rules).unwrap();
+    policy.check(verifier, &parts, &route, now(), ConnectionId(1), Epoch(1))
 }
 
 /// A14: the holder gets in, and the context says by which key.
@@ -272,8 +274,7 @@ fn refuses_a_proof_of_anything_else() {
         ("htm", Value::Null),
         ("htu", json!("https://other.example.com/stream")),
         ("htu", json!("https://events.example.com/stream/")),
-        ("htu", json!("https://events.example.com/stream?x=1")),
-        ("htu", json!("https://events.example.com:443/stream")),
+        ("htu", json!("https://events.example.com:8443/stream")),
         ("htu", json!("http://events.example.com/stream")),
         ("htu", Value::Null),
         ("ath", json!(encode(digest(&SHA256, b"another token")))),
@@ -284,6 +285,10 @@ fn refuses_a_proof_of_anything_else() {
         ("iat", json!(-1)),
         ("iat", Value::Null),
         ("nonce", json!(7)),
+        ("exp", json!(NOW_S)),
+        ("exp", json!("never")),
+        ("nbf", json!(NOW_S + 61)),
+        ("nbf", json!(0.5)),
     ] {
         let mut claims = said(&token, "1");
         claims[member] = value;
@@ -439,23 +444,93 @@ fn a_nonce_is_told_to_the_holder_alone() {
     assert_eq!(reason(other), Some(Reason::ProofNonceMissing));
 }
 
+/// A14: a proof is for this service: not for one that the request names, nor for one on another port.
+#[test]
+fn a_proof_is_for_the_address_that_is_ours() {
+    let holder = Holder::new(40);
+    let authorization = format!("DPoP {}", holder.token());
+    let asked = |rules: Rules, host: &str, htu: &str| {
+        let mut claims = said(&holder.token(), "1");
+        claims["htu"] = htu.into();
+        let proof = holder.prove(&holder.header(), &claims);
+        let request = Request::get("/stream").header("host", host).header("dpop", proof);
+        let (parts, ()) =
+            request.header("authorization", &authorization).body(()).unwrap().into_parts();
+        let policy = Policy::new(rules).unwrap();
+        let checked =
+            policy.check(&fresh(), &parts, &Route::any(), now(), ConnectionId(1), Epoch(1));
+        reason(checked)
+    };
+    let own = || Rules { hosts: vec!["events.example.com".into()], ..Rules::default() };
+    let at = |port| Rules { public_port: Some(port), ..own() };
+    // Played on by whoever it was for, with the host that it names.
+    assert_eq!(asked(Rules::default(), "evil.example", "https://evil.example/stream"), REFUSED);
+    assert_eq!(asked(Rules::default(), "events.example.com", URI), REFUSED);
+    let other = "https://events.example.com:8443/stream";
+    assert_eq!(asked(own(), "events.example.com:8443", other), REFUSED);
+    assert_eq!(asked(own(), "events.example.com:8443", URI), None);
+    assert_eq!(asked(at(8443), "events.example.com", other), None);
+    assert_eq!(asked(at(8443), "events.example.com:8443", URI), REFUSED);
+    assert_eq!(asked(at(443), "events.example.com", URI), None);
+}
+
+/// A14, S08: neither a clock that is set back nor a second clock makes a used proof good again.
+#[test]
+fn a_clock_that_is_set_back_makes_no_proof_good_again() {
+    let holder = Holder::new(40);
+    let (token, proof) = (holder.token(), holder.proof("1"));
+    let verifier = fresh();
+    assert!(held(&verifier, &token, &proof, at(0)).is_ok());
+    // Five minutes later the wall clock says what it said then.
+    let set_back = Now::from_millis(1_300_000, NOW_S * 1_000);
+    assert_eq!(reason(held(&verifier, &token, &proof, set_back)), Some(Reason::ProofReplayed));
+    // By another clock, which began earlier, the first use is far ahead.
+    let verifier = fresh();
+    assert!(held(&verifier, &token, &proof, Now::from_millis(10_000, NOW_S * 1_000)).is_ok());
+    let elsewhere = Now::from_millis(9_000_000, NOW_S * 1_000);
+    assert_eq!(reason(held(&verifier, &token, &proof, elsewhere)), Some(Reason::ProofReplayed));
+}
+
 /// A14, S05: a live session is renewed by a token that is bound to the key which opened it.
 #[test]
 fn a_session_is_renewed_without_another_proof_by_the_same_key_alone() {
     let (holder, other) = (Holder::new(40), Holder::new(41));
     let verifier = fresh();
     let session = held(&verifier, &holder.token(), &holder.proof("1"), now()).unwrap();
-    let renew = |token: &str, session: &TenantContext| {
-        let route = Route::any().renewing(session);
-        reason(verifier.verify(token, &route, now(), session.connection(), session.epoch()))
+    let (connection, epoch) = (session.connection(), session.epoch());
+    let renew = |token: &str, session: &TenantContext, now, connection, epoch| {
+        reason(verifier.verify(token, &Route::any().renewing(session), now, connection, epoch))
     };
-    assert_eq!(renew(&holder.token(), &session), None);
-    assert_eq!(renew(&other.token(), &session), REFUSED);
-    // Whose it is the session decides, which ends if it is another tenant's.
+    let token = holder.token();
+    assert_eq!(renew(&token, &session, now(), connection, epoch), None);
+    assert_eq!(renew(&other.token(), &session, now(), connection, epoch), REFUSED);
     let foreign = bound("globex", json!({"jkt": holder.thumbprint()}));
-    assert_eq!(renew(&foreign, &session), None);
+    assert_eq!(renew(&foreign, &session, now(), connection, epoch), REFUSED);
+    // Another connection, another epoch, a session that is over: a thief may be there.
+    assert_eq!(renew(&token, &session, now(), ConnectionId(9), epoch), REFUSED);
+    assert_eq!(renew(&token, &session, now(), connection, Epoch(9)), REFUSED);
+    let mut longer = claims();
+    (longer["cnf"], longer["exp"]) = (json!({"jkt": holder.thumbprint()}), (NOW_S + 900).into());
+    let longer = mint("acme", &header().to_string(), &longer.to_string());
+    assert_eq!(renew(&longer, &session, at(599), connection, epoch), None);
+    assert_eq!(renew(&longer, &session, at(600), connection, epoch), REFUSED);
+    // A session that no key opened is renewed by none.
     let bearer = mint("acme", &header().to_string(), &claims().to_string());
-    let unbound =
-        verifier.verify(&bearer, &Route::any(), now(), ConnectionId(2), Epoch(1)).unwrap();
-    assert_eq!(renew(&holder.token(), &unbound), REFUSED);
+    let unbound = verifier.verify(&bearer, &Route::any(), now(), connection, epoch).unwrap();
+    assert_eq!(renew(&token, &unbound, now(), connection, epoch), REFUSED);
+}
+
+/// A14: an upgrade is a new connection, whatever session its route may name.
+#[test]
+fn an_upgrade_renews_nothing() {
+    let holder = Holder::new(40);
+    let verifier = fresh();
+    let session = held(&verifier, &holder.token(), &holder.proof("1"), now()).unwrap();
+    let bearer = format!("Bearer {}", holder.token());
+    let request = Request::get("/stream").header("host", "a").header("authorization", bearer);
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let route = Route::any().renewing(&session);
+    let (connection, epoch) = (session.connection(), session.epoch());
+    let upgraded = Policy::default().check(&verifier, &parts, &route, now(), connection, epoch);
+    assert_eq!(reason(upgraded), REFUSED);
 }

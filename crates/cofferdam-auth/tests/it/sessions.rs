@@ -427,7 +427,8 @@ fn a_renewal_moves_the_end_and_the_token_it_stands_on() {
 #[test]
 fn a_renewal_that_is_not_of_the_session_ends_it() {
     type Spoil = fn(&mut ContextParts);
-    let spoils: [Spoil; 8] = [
+    let spoils: [Spoil; 9] = [
+        |parts| parts.organisation = Some("another".into()),
         |parts| parts.holder_key = Some([7; 32]),
         |parts| parts.tenant = tenant("globex"),
         |parts| parts.generation = 1,
