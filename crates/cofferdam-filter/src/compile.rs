@@ -311,17 +311,17 @@ impl<'m> Build<'m> {
         let mut residues = ResidueBuilder::default();
         let (mut by_pattern, mut by_class) = (Vec::new(), Vec::new());
         for rule in &self.rules {
-            let conditions = rule.conditions.iter().map(AsRef::as_ref);
-            let best = conditions.clone().enumerate();
+            let mut conditions: Vec<&[Class]> = rule.conditions.iter().map(AsRef::as_ref).collect();
+            let best = conditions.iter().enumerate();
             let best = best.min_by_key(|(_, any_of)| (crowd(any_of), any_of.len()));
             let by_type = rule.patterns.iter().map(|p| types[p.0 as usize]).max();
             let route = rule.route;
-            if let Some((own, any_of)) = best.filter(|(_, any_of)| crowd(any_of) < by_type) {
-                let others = conditions.enumerate().filter(|(at, _)| *at != own).map(|(_, c)| c);
-                let residue = residues.add(&rule.patterns, others)?;
+            if let Some((own, _)) = best.filter(|(_, any_of)| crowd(any_of) < by_type) {
+                let any_of = conditions.remove(own);
+                let residue = residues.add(&rule.patterns, &conditions)?;
                 by_class.extend(any_of.iter().map(|c| (c.0, Posting { residue, route })));
             } else {
-                let residue = residues.add(&[], conditions)?;
+                let residue = residues.add(&[], &conditions)?;
                 by_pattern.extend(rule.patterns.iter().map(|p| (p.0, Posting { residue, route })));
             }
         }

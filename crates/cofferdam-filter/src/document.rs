@@ -1,8 +1,11 @@
 //! The subscription document, as users post it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, Hasher, RandomState},
+};
 
-use cofferdam_json::{Limits, Scratch, check};
+use cofferdam_json::{Limits, Number, Reader, Scratch, Token, check};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -47,9 +50,11 @@ impl SubscriptionDocument {
     /// [`InvalidDocument`], which names the line and the column but quotes no value.
     pub fn parse(json: &[u8]) -> Result<Self, InvalidDocument> {
         let refuse = |detail: String| InvalidDocument { detail };
-        // This is configuration: one at a time, a bounded size, no secret key needed.
-        check(json, &Limits::default(), &mut Scratch::new([0; 16]))
+        check(json, &Limits::default(), &mut Scratch::new(any_key()))
             .map_err(|fault| refuse(fault.to_string()))?;
+        if !numbers_are_exact(json) {
+            return Err(refuse(String::from("a number that is not kept exactly")));
+        }
         // The position is all that is kept of serde's error: its text quotes the document.
         serde_json::from_slice(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -58,6 +63,36 @@ impl SubscriptionDocument {
             ))
         })
     }
+}
+
+/// A key for the one check of a document, so that whoever posts it cannot choose names that collide.
+fn any_key() -> [u8; 16] {
+    let half = || RandomState::new().build_hasher().finish().to_le_bytes();
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&half());
+    key[8..].copy_from_slice(&half());
+    key
+}
+
+/// Whether each number of a checked document is still the same once it was read into a [`Value`], where
+/// it may have become a binary64. Events are compared exactly, so a rule must be exact too.
+fn numbers_are_exact(json: &[u8]) -> bool {
+    let mut reader = Reader::new(json);
+    let (mut written, mut kept) = (Vec::new(), Vec::new());
+    while let Ok(Some(token)) = reader.next() {
+        let Token::Number(number) = token else { continue };
+        written.clear();
+        kept.clear();
+        number.canonical_into(&mut written);
+        let value = serde_json::from_slice::<serde_json::Number>(number.raw());
+        let Ok(text) = value.map(|value| value.to_string()) else { return false };
+        let Ok(again) = Number::read(text.as_bytes()) else { return false };
+        again.canonical_into(&mut kept);
+        if written != kept {
+            return false;
+        }
+    }
+    true
 }
 
 #[cfg(test)]
@@ -78,5 +113,25 @@ mod tests {
     fn an_error_does_not_quote_the_document() {
         let shown = SubscriptionDocument::parse(br#"{"tenantId":"a","subscriptions":"SECRET"}"#);
         assert!(!shown.unwrap_err().to_string().contains("SECRET"));
+    }
+
+    /// F09: what would be compared with another number than was written.
+    #[test]
+    fn refuses_a_number_that_would_become_another() {
+        let document = |number: &str| {
+            format!(
+                r#"{{"tenantId":"a","subscriptions":[{{"eventType":"t","filters":{{"n":[{number}]}},"targetQueue":"queue://q"}}]}}"#
+            )
+        };
+        for exact in
+            ["0", "-7", "1.5", "35.0", "1e3", "0.1", "9007199254740993", "18446744073709551615"]
+        {
+            assert!(SubscriptionDocument::parse(document(exact).as_bytes()).is_ok(), "{exact}");
+        }
+        for other in
+            ["100000000000000000000001", "1e-400", "9007199254740993.0", "0.1000000000000000000001"]
+        {
+            assert!(SubscriptionDocument::parse(document(other).as_bytes()).is_err(), "{other}");
+        }
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     interner::Interner,
     organisation::Organisation,
     path::{Field, PathTree},
-    rules::{Lists, Residues},
+    rules::{Lists, Posting, Residues},
     seen::Seen,
     walk::{self, Stop},
 };
@@ -79,25 +79,16 @@ impl FilterGraph {
     }
 
     /// Looks at the rules that are filed under what the event was seen to hold.
-    fn collect_routes(&self, seen: &Seen, routes: &mut Vec<RouteId>) {
-        let by_pattern = seen.patterns().iter().map(|pattern| self.by_pattern.get(pattern.0));
-        let by_class = seen.classes().iter().map(|class| self.by_class.get(class.0));
-        for list in by_pattern.chain(by_class) {
-            let mut judged = None;
-            for posting in list {
-                let holds = match judged {
-                    Some((residue, holds)) if residue == posting.residue => holds,
-                    _ => self.residues.holds(
-                        posting.residue,
-                        |pattern| seen.has_pattern(pattern),
-                        |class| seen.has_class(class),
-                    ),
-                };
-                judged = Some((posting.residue, holds));
-                if holds {
-                    routes.push(posting.route);
-                }
-            }
+    fn collect_routes(&self, seen: &mut Seen, routes: &mut Vec<RouteId>) {
+        let mut collect = |list: &[Posting], seen: &mut Seen| {
+            let held = list.iter().filter(|rule| seen.holds(rule.residue, &self.residues));
+            routes.extend(held.map(|rule| rule.route));
+        };
+        for at in 0..seen.patterns().len() {
+            collect(self.by_pattern.get(seen.patterns()[at].0), seen);
+        }
+        for at in 0..seen.classes().len() {
+            collect(self.by_class.get(seen.classes()[at].0), seen);
         }
         if routes.len() > 1 {
             routes.sort_unstable();
@@ -124,7 +115,7 @@ impl Filter for FilterGraph {
     fn filter<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Verdict<'s> {
         let Scratch { seen, walk, routes } = scratch;
         routes.clear();
-        seen.begin(self.types.len(), self.interner.len());
+        seen.begin(self.types.len(), self.interner.len(), self.residues.len());
         match walk::walk(self, event, walk, seen) {
             Err(Stop::Unmatched) => return Verdict::Unmatched,
             Err(Stop::Refused(reason)) => return Verdict::Refused(reason),

@@ -4,30 +4,37 @@
 //! this one holds; what is *left* is the others. In a set of a million rules the queue is another in
 //! each, and what is left is the same for thousands: one of a few types, of a few states, of two
 //! directions. So each such residue is kept once, and a rule is two numbers: its residue and its
-//! route. A list is in the order of residues, so that for a value which is in a thousand rules each
-//! residue is judged once and not a thousand times.
+//! route.
 //!
-//! A residue is a run of words in one piece of memory, known by the place of its first:
+//! Of one event each residue is judged once, however many rules share it and however often one of them
+//! comes up: a rule whose condition lists a hundred thousand values is filed under each of them, and an
+//! event may show them all. A long list of values is not looked through for the few that an event
+//! shows, but searched for each of these. So the work for an event is bounded by the rules that its
+//! values are in, and by what is left of each kind once.
+//!
+//! A residue is a run of words in one piece of memory:
 //!
 //! ```text
 //! patterns: n, p1 .. pn | conditions: of each k, class 1 .. class k | 0
 //! ```
 //!
-//! Without patterns any type will do.
+//! Without patterns any type will do. Classes stand in order.
 
 use std::collections::BTreeMap;
 
 use cofferdam_core::pipeline::RouteId;
 
-use crate::{event_type::PatternId, interner::Class};
+use crate::{event_type::PatternId, interner::Class, seen::Seen};
 
-/// A residue, by the place of its first word.
+/// A residue, numbered in the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ResidueId(u32);
+pub(crate) struct ResidueId(pub(crate) u32);
 
 /// All residues, each once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Residues {
+    /// Where each begins.
+    starts: Vec<u32>,
     words: Vec<u32>,
 }
 
@@ -44,11 +51,12 @@ const END: u32 = 0;
 
 impl ResidueBuilder {
     /// The residue of a rule: its type must fit one of `patterns`, if there are any, and of each
-    /// condition one class must be seen. `None` if a condition is empty or there are too many residues.
+    /// condition one class must be seen; the classes are in order. `None` if a condition is empty or
+    /// there are too many residues.
     pub(crate) fn add(
         &mut self,
         patterns: &[PatternId],
-        conditions: impl Iterator<Item = &[Class]>,
+        conditions: &[&[Class]],
     ) -> Option<ResidueId> {
         self.words.clear();
         self.words.push(u32::try_from(patterns.len()).ok()?);
@@ -62,7 +70,8 @@ impl ResidueBuilder {
         if let Some(known) = self.known.get(self.words.as_slice()) {
             return Some(*known);
         }
-        let id = ResidueId(u32::try_from(self.residues.words.len()).ok()?);
+        let id = ResidueId(u32::try_from(self.residues.starts.len()).ok()?);
+        self.residues.starts.push(u32::try_from(self.residues.words.len()).ok()?);
         self.residues.words.extend_from_slice(&self.words);
         self.known.insert(self.words.as_slice().into(), id);
         Some(id)
@@ -70,38 +79,46 @@ impl ResidueBuilder {
 
     pub(crate) fn finish(mut self) -> Residues {
         self.residues.words.shrink_to_fit();
+        self.residues.starts.shrink_to_fit();
         self.residues
     }
 }
 
 impl Residues {
-    /// Whether an event holds what is left: `has_pattern` and `has_class` say what it was seen to hold.
-    #[inline]
-    pub(crate) fn holds(
-        &self,
-        id: ResidueId,
-        has_pattern: impl Fn(PatternId) -> bool,
-        has_class: impl Fn(Class) -> bool,
-    ) -> bool {
-        let Some([count, rest @ ..]) = self.words.get(id.0 as usize..) else { return false };
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether an event holds what is left, by what it was seen to hold.
+    pub(crate) fn holds(&self, id: ResidueId, seen: &Seen) -> bool {
+        let words = self.starts.get(id.0 as usize).and_then(|at| self.words.get(*at as usize..));
+        let Some([count, rest @ ..]) = words else { return false };
         let Some((patterns, mut rest)) = rest.split_at_checked(*count as usize) else {
             return false;
         };
-        if !patterns.is_empty() && !patterns.iter().any(|&pattern| has_pattern(PatternId(pattern)))
-        {
+        let fits = |pattern: &u32| seen.has_pattern(PatternId(*pattern));
+        if !patterns.is_empty() && !patterns.iter().any(fits) {
             return false;
         }
         while let Some((&count, after)) = rest.split_first()
             && count != END
         {
             let Some((any_of, next)) = after.split_at_checked(count as usize) else { return false };
-            if !any_of.iter().any(|&class| has_class(Class(class))) {
+            if !shows_one(any_of, seen) {
                 return false;
             }
             rest = next;
         }
         true
     }
+}
+
+/// Whether one of these classes was seen.
+fn shows_one(any_of: &[u32], seen: &Seen) -> bool {
+    if any_of.len() / 8 > seen.classes().len() {
+        return seen.classes().iter().any(|class| any_of.binary_search(&class.0).is_ok());
+    }
+    any_of.iter().any(|&class| seen.has_class(Class(class)))
 }
 
 /// A rule where it is filed.
@@ -147,34 +164,77 @@ impl Lists {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_type::TypeTrie;
 
-    fn classes(numbers: &[u32]) -> Vec<Class> {
-        numbers.iter().map(|&number| Class(number)).collect()
+    fn classes(numbers: impl IntoIterator<Item = u32>) -> Vec<Class> {
+        numbers.into_iter().map(Class).collect()
+    }
+
+    /// An event of this type, which shows these classes.
+    fn seen(event_type: &str, shown: &[u32]) -> Seen {
+        let mut types = TypeTrie::new();
+        for pattern in ["a", "b", "c"] {
+            types.insert(pattern).unwrap();
+        }
+        let mut seen = Seen::default();
+        seen.begin(3, 1_000, 0);
+        seen.event_type(event_type.as_bytes(), &types);
+        shown.iter().for_each(|&class| seen.class(Class(class)));
+        seen
     }
 
     #[test]
     fn a_residue_holds_if_each_of_its_parts_does() {
         let mut builder = ResidueBuilder::default();
-        let (ones, others) = (classes(&[3]), classes(&[4, 5]));
+        let (ones, others) = (classes([3]), classes([4, 5]));
         let conditions = [ones.as_slice(), others.as_slice()];
-        let both = builder.add(&[PatternId(0), PatternId(7)], conditions.into_iter()).unwrap();
-        let untyped = builder.add(&[], [others.as_slice()].into_iter()).unwrap();
-        let nothing = builder.add(&[], [].into_iter()).unwrap();
-        let again = builder.add(&[PatternId(0), PatternId(7)], conditions.into_iter());
+        let both = builder.add(&[PatternId(0), PatternId(2)], &conditions).unwrap();
+        let untyped = builder.add(&[], &conditions[1..]).unwrap();
+        let nothing = builder.add(&[], &[]).unwrap();
+        let again = builder.add(&[PatternId(0), PatternId(2)], &conditions);
         assert_eq!(again, Some(both), "kept once");
-        assert_eq!(builder.add(&[], [&[][..]].into_iter()), None, "it could match nothing");
+        assert_eq!(builder.add(&[], &[&[]]), None, "it could match nothing");
         let residues = builder.finish();
-        let holds = |id, patterns: &[u32], classes: &[u32]| {
-            residues.holds(id, |p| patterns.contains(&p.0), |c| classes.contains(&c.0))
-        };
-        assert!(holds(both, &[7], &[3, 5]) && holds(both, &[0, 1], &[3, 4, 5]));
-        for (patterns, classes) in
-            [(&[1][..], &[3, 4][..]), (&[7], &[3]), (&[7], &[4, 5]), (&[], &[3, 4])]
+        assert_eq!(residues.len(), 3);
+        let holds = |id, event_type, shown: &[u32]| residues.holds(id, &seen(event_type, shown));
+        assert!(holds(both, "c", &[3, 5]) && holds(both, "a", &[3, 4, 5, 9]));
+        for (event_type, shown) in
+            [("b", &[3, 4][..]), ("c", &[3]), ("c", &[4, 5]), ("x", &[3, 4]), ("c", &[])]
         {
-            assert!(!holds(both, patterns, classes), "{patterns:?} {classes:?}");
+            assert!(!holds(both, event_type, shown), "{event_type} {shown:?}");
         }
-        assert!(holds(untyped, &[], &[4]) && !holds(untyped, &[0], &[3]));
-        assert!(holds(nothing, &[], &[]));
+        assert!(holds(untyped, "x", &[4]) && !holds(untyped, "a", &[3]));
+        assert!(holds(nothing, "x", &[]));
+    }
+
+    /// A rule comes up once for each of its values that an event shows, which may be all of a hundred
+    /// thousand; what is left of it is looked at once.
+    #[test]
+    fn a_residue_is_judged_once_for_an_event() {
+        let mut builder = ResidueBuilder::default();
+        let id = builder.add(&[], &[&classes([3])]).unwrap();
+        let residues = builder.finish();
+        let mut seen = Seen::default();
+        seen.begin(0, 1_000, residues.len());
+        assert!(!seen.holds(id, &residues));
+        seen.class(Class(3));
+        assert!(residues.holds(id, &seen) && !seen.holds(id, &residues), "it was judged before");
+        seen.begin(0, 1_000, residues.len());
+        seen.class(Class(3));
+        assert!(seen.holds(id, &residues), "the next event is another");
+    }
+
+    #[test]
+    fn a_long_list_of_values_is_searched() {
+        let mut builder = ResidueBuilder::default();
+        let long = classes((0..500).map(|n| 2 * n));
+        let id = builder.add(&[], &[&long]).unwrap();
+        let residues = builder.finish();
+        assert!(residues.holds(id, &seen("a", &[1, 998])) && residues.holds(id, &seen("a", &[0])));
+        assert!(!residues.holds(id, &seen("a", &[1, 997, 999])));
+        // As many values as there are in the list.
+        let odd: Vec<u32> = (0..500).map(|n| 2 * n + 1).collect();
+        assert!(!residues.holds(id, &seen("a", &odd)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use core::mem;
 use crate::{
     event_type::{PatternId, TypeScratch, TypeTrie},
     interner::Class,
+    rules::{ResidueId, Residues},
 };
 
 /// The patterns and classes of the current event.
@@ -16,23 +17,27 @@ pub(crate) struct Seen {
     event: u32,
     pattern_stamps: Vec<u32>,
     class_stamps: Vec<u32>,
+    /// By residue: the last event for which it was judged, and how.
+    judgements: Vec<(u32, bool)>,
     patterns: Vec<PatternId>,
     classes: Vec<Class>,
     types: TypeScratch,
 }
 
 impl Seen {
-    /// A new event, for a graph of so many patterns and classes.
-    pub(crate) fn begin(&mut self, patterns: usize, classes: usize) {
+    /// A new event, for a graph of so many patterns, classes and residues.
+    pub(crate) fn begin(&mut self, patterns: usize, classes: usize, residues: usize) {
         self.event = self.event.wrapping_add(1);
         if self.event == 0 {
             self.pattern_stamps.fill(0);
             self.class_stamps.fill(0);
+            self.judgements.fill((0, false));
             self.event = 1;
         }
         // A larger graph than the last one; its new entries were not seen by any event.
         grow(&mut self.pattern_stamps, patterns);
         grow(&mut self.class_stamps, classes);
+        grow(&mut self.judgements, residues);
         self.patterns.clear();
         self.classes.clear();
     }
@@ -77,6 +82,20 @@ impl Seen {
         self.class_stamps.get(class.0 as usize) == Some(&self.event)
     }
 
+    /// Whether this event holds a residue: judged at the first question, and remembered.
+    #[inline]
+    pub(crate) fn holds(&mut self, residue: ResidueId, residues: &Residues) -> bool {
+        match self.judgements.get(residue.0 as usize) {
+            Some(&(event, holds)) if event == self.event => return holds,
+            _ => {}
+        }
+        let holds = residues.holds(residue, self);
+        if let Some(judgement) = self.judgements.get_mut(residue.0 as usize) {
+            *judgement = (self.event, holds);
+        }
+        holds
+    }
+
     /// As if four thousand million events had gone by.
     #[cfg(test)]
     pub(crate) fn exhaust(&mut self) {
@@ -84,8 +103,8 @@ impl Seen {
     }
 }
 
-pub(crate) fn grow(stamps: &mut Vec<u32>, len: usize) {
+pub(crate) fn grow<T: Copy + Default>(stamps: &mut Vec<T>, len: usize) {
     if stamps.len() < len {
-        stamps.resize(len, 0);
+        stamps.resize(len, T::default());
     }
 }

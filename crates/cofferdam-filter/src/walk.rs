@@ -101,13 +101,17 @@ pub(crate) fn walk(
 ) -> Result<(), Stop> {
     buffers.begin(graph.paths.len());
     let mut structure = Structure::new(event);
-    let mut walk = Walk { graph, structure: &mut structure, seen, type_rank: usize::MAX };
+    let mut walk =
+        Walk { graph, structure: &mut structure, seen, type_rank: usize::MAX, is_foreign: false };
     walk.run(buffers)?;
     match walk.type_rank {
-        0 => Ok(()),
-        usize::MAX => Err(Stop::Unmatched),
-        _ => walk.typed(&buffers.event_type),
+        0 => {}
+        usize::MAX => return Err(Stop::Unmatched),
+        _ => walk.typed(&buffers.event_type)?,
     }
+    // Not before it is known that the type is wanted: otherwise the order of members would decide
+    // between this and the other.
+    if walk.is_foreign { Err(Stop::Refused(Reason::ForeignOrganisation)) } else { Ok(()) }
 }
 
 struct Walk<'w, 'e> {
@@ -116,6 +120,8 @@ struct Walk<'w, 'e> {
     seen: &'w mut Seen,
     /// Which of the type's fields was seen; the lowest counts.
     type_rank: usize,
+    /// Whether another organisation than the tenant's was named.
+    is_foreign: bool,
 }
 
 impl<'e> Walk<'_, 'e> {
@@ -139,6 +145,8 @@ impl<'e> Walk<'_, 'e> {
                 Some((value, None)) => self.pass_over(value)?,
                 Some((value, Some(place))) => match self.byte(value) {
                     Some(bracket @ (b'{' | b'[')) => {
+                        // A list names each of its items; an object is no organisation of ours.
+                        self.is_foreign |= bracket == b'{' && self.names_organisation(place);
                         buffers.open(place, bracket)?;
                         at = value + 1;
                         continue;
@@ -214,7 +222,7 @@ impl<'e> Walk<'_, 'e> {
             let end = self.structure.quote(at + 1).ok_or(MALFORMED)?;
             let text = self.text(at + 1, end, &mut buffers.text)?;
             self.event_type(field, text, &mut buffers.event_type)?;
-            self.value(field, Kind::String, text)?;
+            self.value(field, Kind::String, text);
             return Ok(end + 1);
         }
         let end = self.structure.separator(at).ok_or(MALFORMED)?;
@@ -222,9 +230,9 @@ impl<'e> Walk<'_, 'e> {
         if raw.first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9')) {
             buffers.text.clear();
             Number::read(raw)?.canonical_into(&mut buffers.text);
-            self.value(field, Kind::Number, &buffers.text)?;
+            self.value(field, Kind::Number, &buffers.text);
         } else if matches!(raw, b"true" | b"false" | b"null") {
-            self.value(field, Kind::Literal, raw)?;
+            self.value(field, Kind::Literal, raw);
         } else {
             return Err(MALFORMED);
         }
@@ -259,15 +267,19 @@ impl<'e> Walk<'_, 'e> {
         Ok(())
     }
 
-    fn value(&mut self, field: Field, kind: Kind, value: &[u8]) -> Result<(), Stop> {
-        if self.graph.organisation.contains(&field)
-            && let Some(own) = &self.graph.own_organisation
-            && !own.is(kind, value)
+    fn value(&mut self, field: Field, kind: Kind, value: &[u8]) {
+        if let Some(own) = &self.graph.own_organisation
+            && self.graph.organisation.contains(&field)
         {
-            return Err(Stop::Refused(Reason::ForeignOrganisation));
+            self.is_foreign |= !own.is(kind, value);
         }
         self.classify(field, kind, value);
-        Ok(())
+    }
+
+    fn names_organisation(&self, place: Place) -> bool {
+        let field = self.graph.paths.field(place);
+        self.graph.own_organisation.is_some()
+            && field.is_some_and(|field| self.graph.organisation.contains(&field))
     }
 
     fn classify(&mut self, field: Field, kind: Kind, value: &[u8]) {

@@ -31,8 +31,8 @@ impl<'a> Number<'a> {
 
     /// Appends the one spelling of this value: `[-]digits[e exponent]`, the digits without leading
     /// or trailing zeros. `35`, `35.0` and `3.5e1` become `35`; `-0` becomes `0`; `2^53+1` stays
-    /// itself, as nothing goes through a float. An exponent that does not fit 64 bits is kept at
-    /// its bound.
+    /// itself, as nothing goes through a float. An exponent beyond 2^62 is kept at that
+    /// bound.
     pub fn canonical_into(&self, out: &mut Vec<u8>) {
         let (negative, digits) = match self.raw.split_first() {
             Some((b'-', rest)) => (true, rest),
@@ -60,7 +60,8 @@ impl<'a> Number<'a> {
         }
         let trimmed = all - out.len();
         let shift = trimmed as i64 - fraction_len as i64;
-        match parse_exponent(exponent).saturating_add(shift) {
+        // Once, after the shift, so that two spellings of one number come to the same bound.
+        match parse_exponent(exponent).saturating_add(shift).clamp(-MAX_EXPONENT, MAX_EXPONENT) {
             0 => {}
             exponent => {
                 out.push(b'e');
@@ -69,6 +70,9 @@ impl<'a> Number<'a> {
         }
     }
 }
+
+/// Far from the end of 64 bits, which is where an exponent that is longer than them is cut.
+const MAX_EXPONENT: i64 = 1 << 62;
 
 /// The value of `e[+-]digits`, or of nothing.
 fn parse_exponent(text: &[u8]) -> i64 {
@@ -196,6 +200,11 @@ mod tests {
     #[test]
     fn a_huge_exponent_does_not_overflow() {
         assert_eq!(canonical("0e99999999999999999999"), "0");
-        assert_eq!(canonical("1e-99999999999999999999"), format!("1e-{}", i64::MAX));
+        let least = format!("1e-{MAX_EXPONENT}");
+        for spelling in
+            ["1e-99999999999999999999", "1e-9223372036854775808", "0.1e-9223372036854775807"]
+        {
+            assert_eq!(canonical(spelling), least, "{spelling}");
+        }
     }
 }

@@ -83,7 +83,7 @@ const fn running_xor(bits: u64) -> u64 {
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[expect(unsafe_code, reason = "calls what was compiled for instructions that were just found")]
 #[cfg_attr(
-    not(any(test, feature = "std")),
+    not(feature = "std"),
     expect(dead_code, reason = "nobody can find out what the machine has")
 )]
 mod x86_64 {
@@ -242,10 +242,12 @@ mod x86_64 {
             with("portable", &portable);
             // SAFETY: every x86-64 has SSE2.
             with("sse2", &|bytes, window| unsafe { sse2(bytes, window) });
+            #[cfg(feature = "std")]
             if has_avx2() {
                 // SAFETY: the machine has every instruction that the function was compiled for.
                 with("avx2", &|bytes, window| unsafe { avx2(bytes, window) });
             }
+            #[cfg(feature = "std")]
             if has_avx512() {
                 // SAFETY: the machine has every instruction that the function was compiled for.
                 with("avx512", &|bytes, window| unsafe { avx512(bytes, window) });

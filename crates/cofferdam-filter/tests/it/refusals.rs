@@ -93,9 +93,34 @@ fn an_event_that_names_another_organisation_is_refused() {
         format!(r#"{{"topicName":"t","a":"x","eventBody":{{"organizationId":{organisation}}}}}"#)
     };
     assert_eq!(verdict(&event(r#""org-1""#)), Ok(true));
-    for other in [r#""org-2""#, r#""ORG-1""#, "null", "1", r#"["org-1","org-2"]"#] {
+    for other in [
+        r#""org-2""#,
+        r#""ORG-1""#,
+        "null",
+        "1",
+        r#"["org-1","org-2"]"#,
+        r#"{"id":"org-1"}"#,
+        "[{}]",
+    ] {
         assert_eq!(verdict(&event(other)), Err(Reason::ForeignOrganisation), "{other}");
     }
+    assert_eq!(verdict(&event("[]")), Ok(true), "it names none");
+}
+
+/// A verdict does not depend on the order of members: what nobody wants is dropped, wherever it says
+/// whose it is.
+#[test]
+fn another_organisation_refuses_what_is_wanted_in_any_order() {
+    let body = r#""eventBody":{"organizationId":"org-2"}"#;
+    for (kind, expected) in [("t", Err(Reason::ForeignOrganisation)), ("nobody's", Ok(false))] {
+        for event in [
+            format!(r#"{{"topicName":"{kind}","a":"x",{body}}}"#),
+            format!(r#"{{{body},"a":"x","topicName":"{kind}"}}"#),
+        ] {
+            assert_eq!(verdict(&event), expected, "{event}");
+        }
+    }
+    assert_eq!(verdict(&format!("{{{body}}}")), Ok(false), "without a type");
 }
 
 /// The customer's own company is not the tenant.
