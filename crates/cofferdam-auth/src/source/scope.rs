@@ -126,4 +126,14 @@ mod tests {
         assert_eq!(drift.added().len(), 30);
         assert_eq!(ScopeDrift::check(&set(&["a"]), &set(&["a"])), Ok(()));
     }
+
+    #[test]
+    fn names_are_shown_up_to_a_number_and_the_rest_is_counted() {
+        let drift = |count: usize| {
+            let added = (0..count).map(|n| n.to_string()).collect();
+            ScopeDrift { added, missing: Vec::new() }.to_string()
+        };
+        assert!(!drift(SHOWN).contains("more"), "{}", drift(SHOWN));
+        assert!(drift(SHOWN + 1).ends_with(" and 1 more"), "{}", drift(SHOWN + 1));
+    }
 }
