@@ -43,14 +43,24 @@ pub struct InvalidDocument {
 }
 
 impl SubscriptionDocument {
-    /// Reads a document; unknown members and names that stand twice are refused.
+    /// Reads a document of up to a mebibyte; unknown members, names that stand twice, and numbers that
+    /// would become others are refused.
     ///
     /// # Errors
     ///
     /// [`InvalidDocument`], which names the line and the column but quotes no value.
     pub fn parse(json: &[u8]) -> Result<Self, InvalidDocument> {
+        Self::parse_up_to(json, 1 << 20)
+    }
+
+    /// The same of up to so many bytes: a rule takes some two hundred of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_up_to(json: &[u8], max_bytes: usize) -> Result<Self, InvalidDocument> {
         let refuse = |detail: String| InvalidDocument { detail };
-        check(json, &Limits::default(), &mut Scratch::new(any_key()))
+        check(json, &Limits::new(max_bytes, Reader::MAX_DEPTH), &mut Scratch::new(any_key()))
             .map_err(|fault| refuse(fault.to_string()))?;
         if !numbers_are_exact(json) {
             return Err(refuse(String::from("a number that is not kept exactly")));
@@ -107,6 +117,18 @@ mod tests {
         let twice = br#"{"tenantId":"a","tenant\u0049d":"b","subscriptions":[]}"#;
         let shown = SubscriptionDocument::parse(twice).unwrap_err().to_string();
         assert!(shown.contains("twice"), "{shown}");
+    }
+
+    #[test]
+    fn a_document_has_a_longest_length() {
+        let of = |length: usize| {
+            let document = r#"{"tenantId":"a","subscriptions":[]}"#;
+            format!("{document}{}", " ".repeat(length - document.len())).into_bytes()
+        };
+        assert!(SubscriptionDocument::parse(&of(1 << 20)).is_ok());
+        assert!(SubscriptionDocument::parse(&of((1 << 20) + 1)).is_err());
+        assert!(SubscriptionDocument::parse_up_to(&of((1 << 20) + 1), 1 << 21).is_ok());
+        assert!(SubscriptionDocument::parse_up_to(&of(100), 99).is_err());
     }
 
     #[test]

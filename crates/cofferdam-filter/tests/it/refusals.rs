@@ -77,6 +77,19 @@ fn a_mistake_is_reported_with_its_place() {
     }
 }
 
+#[test]
+fn a_document_has_as_many_values_as_its_compiler_takes() {
+    let rule =
+        r#"{"eventType":"t","filters":{"a":["x","y","x"],"b":["x"]},"targetQueue":"queue://q"}"#;
+    let document = SubscriptionDocument::parse(one(rule).as_bytes()).unwrap();
+    let compile = |max_values| {
+        let compiler = Compiler::new([1; 16]).with_max_values(max_values);
+        compiler.compile(&document, &Mapping::generic(&["type"]), None).map_err(|e| e.fault())
+    };
+    assert!(compile(3).is_ok());
+    assert_eq!(compile(2).err(), Some(CompileFault::TooManyValues));
+}
+
 fn verdict(event: &str) -> Result<bool, Reason> {
     let rule = r#"{"eventType":"t","filters":{"a":"x"},"targetQueue":"queue://q"}"#;
     let graph = compile(&one(rule)).unwrap();
