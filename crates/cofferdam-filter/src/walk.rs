@@ -155,7 +155,7 @@ impl<'e> Walk<'_, 'e> {
                 },
             };
             loop {
-                let separator = self.structure.separator(end).ok_or(MALFORMED)?;
+                let separator = self.separator(end).ok_or(MALFORMED)?;
                 end = separator + 1;
                 if self.byte(separator) == Some(b',') {
                     break;
@@ -186,7 +186,11 @@ impl<'e> Walk<'_, 'e> {
         object: u32,
         buffers: &mut Buffers,
     ) -> Result<Option<(usize, Option<Place>)>, Stop> {
-        let start = self.structure.quote_or_close(at).ok_or(MALFORMED)?;
+        // Mostly it stands right here.
+        let start = match self.byte(at) {
+            Some(b'"') => at,
+            _ => self.structure.quote_or_close(at).ok_or(MALFORMED)?,
+        };
         if self.byte(start) != Some(b'"') {
             return Ok(None);
         }
@@ -203,6 +207,15 @@ impl<'e> Walk<'_, 'e> {
             buffers.name(child, object)?;
         }
         Ok(Some((value, child)))
+    }
+
+    /// The next comma or closing bracket at or after `at`, a place outside strings.
+    #[inline]
+    fn separator(&mut self, at: usize) -> Option<usize> {
+        match self.byte(at) {
+            Some(b',' | b'}' | b']') => Some(at),
+            _ => self.structure.separator(at),
+        }
     }
 
     /// Where a value that nobody watches ends, or, if it is no container, where it begins.
