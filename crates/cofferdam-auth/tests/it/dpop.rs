@@ -216,6 +216,25 @@ fn a_proof_is_good_for_a_minute_on_either_side() {
     assert_eq!(reason(held(&strict, &token, &holder.proof("1"), at(5))), None);
 }
 
+/// A holder may say that a proof is good for less than its window.
+#[test]
+fn a_proof_keeps_to_its_own_limits() {
+    let holder = Holder::new(40);
+    for (name, seconds, expected) in [
+        ("exp", 1, None),
+        ("exp", 0, REFUSED),
+        ("nbf", -1, None),
+        ("nbf", 60, None),
+        ("nbf", 61, REFUSED),
+    ] {
+        let mut claims = said(&holder.token(), "1");
+        claims[name] = (NOW_S + seconds).into();
+        let proof = holder.prove(&holder.header(), &claims);
+        let checked = held(&fresh(), &holder.token(), &proof, now());
+        assert_eq!(reason(checked), expected, "{name} {seconds}");
+    }
+}
+
 /// A14: each of these differs from a good proof in one thing of its header.
 #[test]
 fn refuses_a_proof_that_is_of_another_kind_or_key() {
