@@ -5,6 +5,7 @@ mod it {
     mod cancelled;
     mod cancelled_keys;
     mod cancelled_sockets;
+    mod dpop;
     mod frames;
     mod front_page;
     mod keys;

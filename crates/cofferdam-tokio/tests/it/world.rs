@@ -71,6 +71,13 @@ impl World {
         self.mint(&self.claims(id))
     }
 
+    /// A token of acme's that is bound to the key of the thumbprint.
+    pub(crate) fn bound_token(&self, thumbprint: &str) -> String {
+        let mut claims = self.claims("acme");
+        claims["cnf"] = json!({"jkt": thumbprint});
+        self.mint(&claims)
+    }
+
     pub(crate) fn token_with(&self, claim: &str, value: &str) -> String {
         let mut claims = self.claims("acme");
         claims[claim] = Value::from(value);
