@@ -75,11 +75,10 @@ impl Seen {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = tenants.forget_the_idle(period);
         let floor = tenants.floor;
-        let memory = tenants.memories.entry(tenant.clone()).or_insert_with(|| Memory {
-            period,
-            floor,
-            ..Memory::default()
-        });
+        let memory = tenants
+            .memories
+            .entry(tenant.clone())
+            .or_insert_with(|| Memory { floor, ..Memory::default() });
         let old = memory.turn(period);
         let taken = memory.take(id, issued_at_ms, self.room);
         // Freeing tens of thousands takes its time, which is not everybody's.
