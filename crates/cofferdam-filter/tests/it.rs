@@ -10,4 +10,5 @@ mod it {
     mod reference;
     mod refusals;
     mod scratch;
+    mod traps;
 }
