@@ -206,6 +206,15 @@ mod tests {
         assert_eq!(issued(&seen, "globex", 3, 160, now), Ok(()));
     }
 
+    /// Two proofs may come in another order than they were made, also over the end of a span.
+    #[test]
+    fn a_proof_that_was_made_before_one_that_was_used_is_taken() {
+        let seen = seen(10);
+        assert_eq!(used(&seen, "acme", 1, SPAN_S - 1), Ok(()));
+        assert_eq!(issued(&seen, "acme", 2, SPAN_S - 9, SPAN_S), Ok(()));
+        assert_eq!(issued(&seen, "acme", 3, SPAN_S - 9, 2 * SPAN_S - 1), Ok(()));
+    }
+
     /// S08: also when the clock is set back, or another clock is read.
     #[test]
     fn a_clock_that_goes_back_makes_no_proof_good_again() {
@@ -246,7 +255,10 @@ mod tests {
         assert!(seen.tenants.lock().unwrap().memories.len() <= FIRST_SWEEP);
         // Those that could still be used are not, and those that were cannot be used again.
         assert_eq!(issued(&seen, "t999", 0, 999 * SPAN_S, 1_000 * SPAN_S), Err(Refused::Used));
-        assert_eq!(issued(&seen, "t0", 0, 0, 1_000 * SPAN_S), Err(Refused::Used));
+        for number in [0, 1, 500] {
+            let again = issued(&seen, &format!("t{number}"), 0, number * SPAN_S, 1_000 * SPAN_S);
+            assert_eq!(again, Err(Refused::Used), "{number}");
+        }
     }
 
     /// Looking for whom to forget costs nothing on average, and forgets nobody too early.

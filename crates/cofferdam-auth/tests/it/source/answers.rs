@@ -96,6 +96,7 @@ fn refuses_a_response_of_another_form() {
         (with("access_token", "=="), Unsound::TokenSyntax),
         (with("access_token", 7), Unsound::TokenSyntax),
         (with("access_token", "a".repeat(8 * 1024 + 1)), Unsound::TokenSyntax),
+        (with("access_token", "a".repeat(8 * 1024)), Unsound::NotJwt),
         (with("access_token", "opaque"), Unsound::NotJwt),
         (with("access_token", "a.b"), Unsound::NotJwt),
         (with("scope", "a  b"), Unsound::ScopeSyntax),

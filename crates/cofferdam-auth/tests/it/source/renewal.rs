@@ -505,3 +505,16 @@ fn a_token_that_lived_to_its_renewal_makes_good_for_one_that_was_rejected() {
     rig.want();
     assert_eq!(rig.requests().len(), 1, "asked at once, as after the first");
 }
+
+/// A registered lifetime of 1,000 s makes a renewal each 800 s usual, and eight of them a window.
+#[test]
+fn a_registered_lifetime_says_what_is_usual() {
+    let usual_lifetime = Some(Duration::from_secs(1_000));
+    let mut rig = Rig::new(ClientConfig { usual_lifetime, ..config("acme") });
+    rig.want();
+    rig.succeed(31);
+    rig.clock.advance(Duration::from_secs(6_399));
+    assert_eq!(rig.source.refresh_rate(rig.now()).seen, 1);
+    rig.clock.advance(Duration::from_secs(1));
+    assert_eq!(rig.source.refresh_rate(rig.now()).seen, 0);
+}
