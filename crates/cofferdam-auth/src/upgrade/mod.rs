@@ -135,8 +135,9 @@ impl Policy {
         if proof.is_some() && !self.rules.has_address() {
             return Err(AuthFailure::anonymous(Reason::ProofRefused));
         }
-        let uri = target.uri(self.rules.public_port.unwrap_or(443));
-        let proof = proof.map(|jwt| Proof::new(jwt, request.method.as_str(), &uri));
+        let uri = proof.is_some().then(|| target.uri(self.rules.public_port.unwrap_or(443)));
+        let proof = proof.zip(uri.as_deref());
+        let proof = proof.map(|(jwt, uri)| Proof::new(jwt, request.method.as_str(), uri));
         // A new connection renews nothing.
         let route = &route.of_nobodys_session();
         let place = Place { token, route, origin, proof: proof.as_ref() };
