@@ -40,6 +40,25 @@
 //! node and every start has a secret of its own: then a proof is good where its nonce was made. With one
 //! secret for all, a nonce shows that a proof was made lately, and no more.
 //!
+//! # Example
+//!
+//! A listener takes proofs once it has an address of its own:
+//!
+//! ```
+//! use cofferdam_auth::{Verifier, dpop::Proofs, upgrade::{Policy, Rules}};
+//! use cofferdam_core::Authority;
+//!
+//! let policy = Policy::new(Rules {
+//!     hosts: vec!["events.example.com".to_owned()],
+//!     ..Rules::default()
+//! })?;
+//! // Both secrets from your random source.
+//! let verifier = Verifier::new(Authority::new([7; 16]))
+//!     .with_proofs(Proofs::default().with_nonces(&[9; 32]));
+//! # let _ = (policy, verifier);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [`Algorithm::DEFAULT`]: crate::Algorithm::DEFAULT
 
 mod nonces;

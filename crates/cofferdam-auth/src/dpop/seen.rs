@@ -148,6 +148,8 @@ impl Tenants {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SPAN_S: u64 = 120;
@@ -289,5 +291,26 @@ mod tests {
             assert_eq!(used(&seen, &named(number), 0, 6 * SPAN_S), Ok(()));
         }
         assert!(counts().0 <= 257, "{:?}", counts());
+    }
+
+    proptest! {
+        /// A14: what a tenant is told is what it would be told if it were alone, also when others fill
+        /// their memories, and when so many come and go that some are forgotten (noninterference).
+        #[test]
+        fn a_tenant_sees_the_same_alone(
+            script in prop::collection::vec((0..150_u8, 0..3_u128, 0..=118_u64, 0..40_u64), 0..600),
+        ) {
+            let shared = seen(2);
+            let alone: Vec<Seen> = (0..150).map(|_| seen(2)).collect();
+            let mut now = 59;
+            for (who, number, ahead, pause) in script {
+                now += pause;
+                // Anywhere within a window of 59 s, of which the span is a little over two.
+                let issue = now - 59 + ahead;
+                let name = format!("t{who}");
+                let told = issued(&shared, &name, number, issue, now);
+                prop_assert_eq!(told, issued(&alone[usize::from(who)], &name, number, issue, now));
+            }
+        }
     }
 }
