@@ -25,8 +25,8 @@
 //! `inbound` in one topic and `INBOUND` in another), or say it in the type and nowhere else. The
 //! names are resolved when a document is compiled and cost an event nothing.
 //!
-//! `organisation` paths are cross-checked against the context and refuse the event if they name
-//! another; Genesys's `externalOrganizationId` is the customer's company and must not stand there.
+//! `organisation` paths are cross-checked against the context and refuse an event of a wanted type if
+//! they name another; what nobody wants is dropped, whosever it is. Genesys's `externalOrganizationId` is the customer's company and must not stand there.
 //! As each context has one organisation, all paths must name it in the same form: not an account in
 //! one place and an instance in another. A whole number is the same as the string of its digits.
 

@@ -7,6 +7,9 @@
 //! object, lone surrogates, `1e400`, bytes after the end, a byte order mark, deep nesting) it
 //! refuses.
 //!
+//! [`Structure`] passes over what nobody looks at 64 bytes at a time, for readers that want a few members
+//! of many events.
+//!
 //! It builds no tree, never recurses, reads no file and knows nothing of tenants. It does not
 //! repair, does not accept comments, and does not deserialize into your types: after `check`,
 //! `serde_json` may.
