@@ -7,7 +7,7 @@ use std::{
 
 use cofferdam_json::{Limits, Number, Reader, Scratch, Token, check};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What one tenant wants to receive: the body of `POST /api/v2/internal/routing/filters/compile`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,17 +20,22 @@ pub struct SubscriptionDocument {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// One subscription: an event type, values that keys must have, and where matching events go.
+/// One subscription: which events, and where they go. Which is said by an event type and values that keys
+/// must have, or by an event pattern, and not by both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Subscription {
     /// A name that the mapping knows, or a pattern over the platform's types: segments between
     /// dots, `*` for one segment, a last `>` for one or more.
-    pub event_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
     /// For each key one value or a list; the event must have one of them under every key.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub filters: BTreeMap<String, Value>,
+    /// A pattern as Amazon EventBridge takes it, over the event as it comes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_pattern: Option<Map<String, Value>>,
     /// The URL of the queue, topic or webhook.
     pub target_queue: String,
 }

@@ -17,19 +17,17 @@
 //! strict check of the whole event.
 
 use core::fmt;
+use std::sync::Arc;
 
 use cofferdam_core::{
     Scoped, TenantId,
-    pipeline::{Filter, RouteId, Verdict},
+    pipeline::{Filter, Verdict},
 };
 
 use crate::{
-    event_type::TypeTrie,
-    interner::Interner,
+    layer::{Layer, Sight},
     organisation::Organisation,
     path::{Field, PathTree},
-    rules::{Lists, Posting, Residues},
-    seen::Seen,
     walk::{self, Stop},
 };
 
@@ -38,9 +36,15 @@ use crate::{
 pub struct FilterGraph {
     pub(crate) tenant: TenantId,
     pub(crate) targets: Vec<String>,
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) layer: Arc<Layer>,
+    pub(crate) rule_count: usize,
+}
+
+/// Where in an event the values stand that rules look at.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
     pub(crate) paths: PathTree,
-    pub(crate) interner: Interner,
-    pub(crate) types: TypeTrie,
     /// Fields that hold the event type, the one that counts first.
     pub(crate) type_fields: Vec<Field>,
     /// Fields that hold a segment of the event type.
@@ -48,25 +52,18 @@ pub struct FilterGraph {
     /// Fields that name the organisation, and the one that they may name.
     pub(crate) organisation: Vec<Field>,
     pub(crate) own_organisation: Option<Organisation>,
-    pub(crate) rule_count: usize,
-    pub(crate) residues: Residues,
-    /// By pattern: the rules filed under it.
-    pub(crate) by_pattern: Lists,
-    /// By class: the rules filed under it.
-    pub(crate) by_class: Lists,
 }
 
 /// Buffers that are kept between events; any graph may use any scratch. They have held values of
 /// events, so `Debug` shows none of them.
 #[derive(Clone, Default)]
 pub struct Scratch {
-    seen: Seen,
+    sight: Sight,
     walk: walk::Buffers,
-    routes: Vec<RouteId>,
 }
 
 impl FilterGraph {
-    /// The targets, in the order of their [`RouteId`]s.
+    /// The targets, in the order of their [`RouteId`](cofferdam_core::pipeline::RouteId)s.
     #[must_use]
     pub fn targets(&self) -> &[String] {
         &self.targets
@@ -76,24 +73,6 @@ impl FilterGraph {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rule_count
-    }
-
-    /// Looks at the rules that are filed under what the event was seen to hold.
-    fn collect_routes(&self, seen: &mut Seen, routes: &mut Vec<RouteId>) {
-        let mut collect = |list: &[Posting], seen: &mut Seen| {
-            let held = list.iter().filter(|rule| seen.holds(rule.residue, &self.residues));
-            routes.extend(held.map(|rule| rule.route));
-        };
-        for at in 0..seen.patterns().len() {
-            collect(self.by_pattern.get(seen.patterns()[at].0), seen);
-        }
-        for at in 0..seen.classes().len() {
-            collect(self.by_class.get(seen.classes()[at].0), seen);
-        }
-        if routes.len() > 1 {
-            routes.sort_unstable();
-            routes.dedup();
-        }
     }
 }
 
@@ -113,13 +92,17 @@ impl Filter for FilterGraph {
     type Scratch = Scratch;
 
     fn filter<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Verdict<'s> {
-        let Scratch { seen, walk, routes } = scratch;
-        routes.clear();
-        seen.begin(self.types.len(), self.interner.len(), self.residues.len());
-        match walk::walk(self, event, walk, seen) {
+        let Scratch { sight, walk } = scratch;
+        self.layer.begin(sight, self.shape.paths.len());
+        match walk::walk(self, event, walk, sight) {
             Err(Stop::Unmatched) => return Verdict::Unmatched,
             Err(Stop::Refused(reason)) => return Verdict::Refused(reason),
-            Ok(()) => self.collect_routes(seen, routes),
+            Ok(()) => {}
+        }
+        let routes = &mut sight.routes;
+        if routes.len() > 1 {
+            routes.sort_unstable();
+            routes.dedup();
         }
         if routes.is_empty() { Verdict::Unmatched } else { Verdict::Matched(routes) }
     }
@@ -127,6 +110,8 @@ impl Filter for FilterGraph {
 
 #[cfg(test)]
 mod tests {
+    use cofferdam_core::pipeline::RouteId;
+
     use super::*;
     use crate::{Compiler, Mapping, SubscriptionDocument};
 
@@ -147,7 +132,7 @@ mod tests {
             // The first event of all, whose stamps are what the count begins with again.
             let mut scratch = Scratch::default();
             assert_eq!(graph.filter(wanted, &mut scratch), Verdict::Matched(&[RouteId(0)]));
-            scratch.seen.exhaust();
+            scratch.sight.seen.exhaust();
             let alone = format!("{:?}", graph.filter(other, &mut Scratch::default()));
             assert_eq!(format!("{:?}", graph.filter(other, &mut scratch)), alone);
         }

@@ -8,12 +8,18 @@ use crate::path::Field;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Class(pub(crate) u32);
 
-/// What kind of JSON value the bytes of a [`Key`] spell; `"1"` and `1` are two values.
+/// What kind of value the bytes spell; `"1"` and `1` are two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     String,
     Number,
     Literal,
+    /// Not a value: a condition that some values fulfil, by its text.
+    Condition,
+    /// Not a value: a pattern for objects, by what it asks.
+    Pattern,
+    /// Not a value: that there is none.
+    Absence,
 }
 
 /// The classes of all fields: an open-addressing table that is never iterated.
@@ -84,8 +90,9 @@ impl Interner {
         self.find(self.hash(field, kind, bytes), field, kind, bytes)
     }
 
+    /// The same, by a hash that an interner with the same key made.
     #[inline]
-    fn find(&self, hash: u64, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
+    pub(crate) fn find(&self, hash: u64, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
@@ -120,7 +127,7 @@ impl Interner {
 
     /// Field and kind go into the key, where they cost nothing.
     #[inline]
-    fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
         let place = u64::from(field.0) << 8 | u64::from(kind as u8);
         SipHasher13::new_with_keys(self.key.0 ^ place, self.key.1).hash(bytes)
     }
@@ -158,5 +165,39 @@ mod tests {
             assert_eq!(interner.get(field, Kind::Number, &n.to_le_bytes()), None);
         }
         assert_eq!(interner.len(), 2_000);
+    }
+
+    /// How many slots are looked at to find each value, at most.
+    fn longest_run(interner: &Interner, values: &[Vec<u8>]) -> usize {
+        let mask = interner.slots.len() - 1;
+        let run = |value: &Vec<u8>| {
+            let hash = interner.hash(Field(0), Kind::String, value);
+            let slots = (0..=mask).map(|step| interner.slots[(hash as usize + step) & mask]);
+            slots.take_while(|slot| slot.class != EMPTY.class).count()
+        };
+        values.iter().map(run).max().unwrap_or(0)
+    }
+
+    /// N04: whoever knows the key can choose values that all look for one slot; by another key they are
+    /// like any others.
+    #[test]
+    fn values_chosen_to_collide_do_not_without_the_key() {
+        let known = Interner::new([1; 16]);
+        let chosen: Vec<Vec<u8>> = (0..u32::MAX)
+            .map(|n| n.to_le_bytes().to_vec())
+            .filter(|value| known.hash(Field(0), Kind::String, value).trailing_zeros() >= 10)
+            .take(500)
+            .collect();
+        let filled = |key: [u8; 16]| {
+            let mut interner = Interner::new(key);
+            for value in &chosen {
+                interner.intern(Field(0), Kind::String, value).unwrap();
+            }
+            longest_run(&interner, &chosen)
+        };
+        assert_eq!(filled([1; 16]), 500, "the attack is one");
+        for key in 2..10 {
+            assert!(filled([key; 16]) < 50, "key {key}: {}", filled([key; 16]));
+        }
     }
 }

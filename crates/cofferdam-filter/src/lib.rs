@@ -1,14 +1,20 @@
 //! Subscription documents compiled to a filter graph over raw JSON bytes.
 //!
-//! A tenant says which events it wants, by event type and by the values of a few keys; the
-//! [`Compiler`] turns that into a [`FilterGraph`], which judges an event by looking at no more of
-//! its bytes than it must. An event whose type nobody asked for is dropped after its first field.
+//! A tenant says which events it wants, by event type and by the values of a few keys, or by an event
+//! pattern as Amazon EventBridge takes it; the [`Compiler`] turns that into a [`FilterGraph`], which
+//! judges an event by looking at no more of its bytes than it must. An event whose type nobody asked for
+//! is dropped after its first field, unless there are event patterns, which know no type.
 //! The graph belongs to one tenant and implements [`cofferdam_core::pipeline::Filter`].
 //!
 //! It does not parse the whole event: [`StrictJson`] does that, for the few events that match. It
-//! has no regular expressions, and no negations: a rule that passes everything when a field is
-//! missing is how filters leak (SECURITY F07). The tenant is not an expression either; it is
-//! the context's.
+//! has no regular expressions: what one costs is up to whoever writes it. A condition on a field that
+//! is missing does not hold, `anything-but` neither: a rule that passes everything when a field is
+//! missing is how filters leak (SECURITY F07). Only `exists: false` asks for that. The tenant is not
+//! an expression either; it is the context's.
+//!
+//! Event types and keys are found by a [`Mapping`], a file for each platform; an event pattern names the
+//! event's own members. `docs/EVENT_PATTERNS.md` has the operators, and what is other than
+//! EventBridge has it.
 //!
 //! # Example
 //!
@@ -38,18 +44,22 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod build;
 mod compile;
 mod document;
 mod event_type;
 mod graph;
 mod interner;
+mod layer;
 mod mapping;
 mod names;
 mod organisation;
 mod path;
+mod pattern;
 mod rules;
 mod seen;
 mod strict;
+mod translate;
 mod walk;
 
 pub use compile::{CompileError, CompileFault, Compiler};

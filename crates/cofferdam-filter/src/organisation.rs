@@ -23,7 +23,7 @@ impl Organisation {
         match kind {
             Kind::String => *self.text == *bytes,
             Kind::Number => self.number.as_deref() == Some(bytes),
-            Kind::Literal => false,
+            _ => false,
         }
     }
 }

@@ -54,20 +54,27 @@ impl PathTree {
 
     /// Watches `path`: the same field for the same path. `None` if there are too many.
     pub(crate) fn watch(&mut self, path: &Path) -> Option<Field> {
-        let mut at = 0;
-        for name in path.names() {
-            let name = name.as_bytes();
-            let next = u32::try_from(self.nodes.len()).ok()?;
-            at = self.nodes[at].children.get_or_insert(name, next) as usize;
-            if at == self.nodes.len() {
-                self.nodes.push(Node::default());
-            }
+        let place = path.names().try_fold(Place::default(), |at, name| self.step(at, name))?;
+        self.watch_place(place)
+    }
+
+    /// The place of this name in the objects of `place`. `None` if there are too many.
+    pub(crate) fn step(&mut self, place: Place, name: &str) -> Option<Place> {
+        let next = u32::try_from(self.nodes.len()).ok()?;
+        let at = self.nodes.get_mut(place.index())?.children.get_or_insert(name.as_bytes(), next);
+        if at == next {
+            self.nodes.push(Node::default());
         }
-        if let Some(field) = self.nodes[at].field {
+        Some(Place(at))
+    }
+
+    /// Watches what stands in a place. `None` if too much is watched.
+    pub(crate) fn watch_place(&mut self, place: Place) -> Option<Field> {
+        if let Some(field) = self.nodes.get(place.index())?.field {
             return Some(field);
         }
         let field = self.new_field()?;
-        self.nodes[at].field = Some(field);
+        self.nodes.get_mut(place.index())?.field = Some(field);
         Some(field)
     }
 

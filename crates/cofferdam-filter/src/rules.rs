@@ -22,9 +22,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_core::pipeline::RouteId;
-
-use crate::{event_type::PatternId, interner::Class, seen::Seen};
+use crate::{event_type::PatternId, interner::Class};
 
 /// A residue, numbered in the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +34,14 @@ pub(crate) struct Residues {
     /// Where each begins.
     starts: Vec<u32>,
     words: Vec<u32>,
+}
+
+/// What residues are judged by.
+pub(crate) trait Facts {
+    fn has_pattern(&self, pattern: PatternId) -> bool;
+    fn has_class(&self, class: Class) -> bool;
+    /// All classes, each once.
+    fn classes(&self) -> &[Class];
 }
 
 /// Collects residues.
@@ -56,12 +62,13 @@ impl ResidueBuilder {
     pub(crate) fn add(
         &mut self,
         patterns: &[PatternId],
-        conditions: &[&[Class]],
+        conditions: impl IntoIterator<Item = impl AsRef<[Class]>>,
     ) -> Option<ResidueId> {
         self.words.clear();
         self.words.push(u32::try_from(patterns.len()).ok()?);
         self.words.extend(patterns.iter().map(|pattern| pattern.0));
         for any_of in conditions {
+            let any_of = any_of.as_ref();
             let count = u32::try_from(any_of.len()).ok().filter(|count| *count != END)?;
             self.words.push(count);
             self.words.extend(any_of.iter().map(|class| class.0));
@@ -90,7 +97,8 @@ impl Residues {
     }
 
     /// Whether an event holds what is left, by what it was seen to hold.
-    pub(crate) fn holds(&self, id: ResidueId, seen: &Seen) -> bool {
+    #[inline]
+    pub(crate) fn holds(&self, id: ResidueId, seen: &impl Facts) -> bool {
         let words = self.starts.get(id.0 as usize).and_then(|at| self.words.get(*at as usize..));
         let Some([count, rest @ ..]) = words else { return false };
         let Some((patterns, mut rest)) = rest.split_at_checked(*count as usize) else {
@@ -114,7 +122,8 @@ impl Residues {
 }
 
 /// Whether one of these classes was seen.
-fn shows_one(any_of: &[u32], seen: &Seen) -> bool {
+#[inline]
+fn shows_one(any_of: &[u32], seen: &impl Facts) -> bool {
     if any_of.len() / 8 > seen.classes().len() {
         return seen.classes().iter().any(|class| any_of.binary_search(&class.0).is_ok());
     }
@@ -125,7 +134,8 @@ fn shows_one(any_of: &[u32], seen: &Seen) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Posting {
     pub(crate) residue: ResidueId,
-    pub(crate) route: RouteId,
+    /// What follows if it holds: the number of a route, or of a class of the object around.
+    pub(crate) then: u32,
 }
 
 /// Lists of rules, one for each of so many numbers.
@@ -152,6 +162,11 @@ impl Lists {
         Self { starts, postings: filed.into_iter().map(|(_, posting)| posting).collect() }
     }
 
+    /// How many rules stand in the longest one.
+    pub(crate) fn longest(&self) -> usize {
+        self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
+    }
+
     #[inline]
     pub(crate) fn get(&self, list: u32) -> &[Posting] {
         let Some([start, end]) = self.starts.get(list as usize..list as usize + 2) else {
@@ -164,7 +179,7 @@ impl Lists {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event_type::TypeTrie;
+    use crate::{event_type::TypeTrie, seen::Seen};
 
     fn classes(numbers: impl IntoIterator<Item = u32>) -> Vec<Class> {
         numbers.into_iter().map(Class).collect()
@@ -188,12 +203,12 @@ mod tests {
         let mut builder = ResidueBuilder::default();
         let (ones, others) = (classes([3]), classes([4, 5]));
         let conditions = [ones.as_slice(), others.as_slice()];
-        let both = builder.add(&[PatternId(0), PatternId(2)], &conditions).unwrap();
+        let both = builder.add(&[PatternId(0), PatternId(2)], conditions).unwrap();
         let untyped = builder.add(&[], &conditions[1..]).unwrap();
-        let nothing = builder.add(&[], &[]).unwrap();
-        let again = builder.add(&[PatternId(0), PatternId(2)], &conditions);
+        let nothing = builder.add(&[], &[] as &[&[Class]]).unwrap();
+        let again = builder.add(&[PatternId(0), PatternId(2)], conditions);
         assert_eq!(again, Some(both), "kept once");
-        assert_eq!(builder.add(&[], &[&[]]), None, "it could match nothing");
+        assert_eq!(builder.add(&[], [&[] as &[Class]]), None, "it could match nothing");
         let residues = builder.finish();
         assert_eq!(residues.len(), 3);
         let holds = |id, event_type, shown: &[u32]| residues.holds(id, &seen(event_type, shown));
@@ -212,7 +227,7 @@ mod tests {
     #[test]
     fn a_residue_is_judged_once_for_an_event() {
         let mut builder = ResidueBuilder::default();
-        let id = builder.add(&[], &[&classes([3])]).unwrap();
+        let id = builder.add(&[], [&classes([3])]).unwrap();
         let residues = builder.finish();
         let mut seen = Seen::default();
         seen.begin(0, 1_000, residues.len());
@@ -228,7 +243,7 @@ mod tests {
     fn a_long_list_of_values_is_searched() {
         let mut builder = ResidueBuilder::default();
         let long = classes((0..500).map(|n| 2 * n));
-        let id = builder.add(&[], &[&long]).unwrap();
+        let id = builder.add(&[], [&long]).unwrap();
         let residues = builder.finish();
         assert!(residues.holds(id, &seen("a", &[1, 998])) && residues.holds(id, &seen("a", &[0])));
         assert!(!residues.holds(id, &seen("a", &[1, 997, 999])));
@@ -239,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_list_holds_its_own_rules_each_once() {
-        let rule = |residue, route| Posting { residue: ResidueId(residue), route: RouteId(route) };
+        let rule = |residue, then| Posting { residue: ResidueId(residue), then };
         let filed = vec![
             (2, rule(9, 0)),
             (0, rule(5, 1)),

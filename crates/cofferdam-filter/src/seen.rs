@@ -8,7 +8,7 @@ use core::mem;
 use crate::{
     event_type::{PatternId, TypeScratch, TypeTrie},
     interner::Class,
-    rules::{ResidueId, Residues},
+    rules::{Facts, ResidueId, Residues},
 };
 
 /// The patterns and classes of the current event.
@@ -68,20 +68,6 @@ impl Seen {
         &self.patterns
     }
 
-    pub(crate) fn classes(&self) -> &[Class] {
-        &self.classes
-    }
-
-    #[inline]
-    pub(crate) fn has_pattern(&self, pattern: PatternId) -> bool {
-        self.pattern_stamps.get(pattern.0 as usize) == Some(&self.event)
-    }
-
-    #[inline]
-    pub(crate) fn has_class(&self, class: Class) -> bool {
-        self.class_stamps.get(class.0 as usize) == Some(&self.event)
-    }
-
     /// Whether this event holds a residue: judged at the first question, and remembered.
     #[inline]
     pub(crate) fn holds(&mut self, residue: ResidueId, residues: &Residues) -> bool {
@@ -100,6 +86,22 @@ impl Seen {
     #[cfg(test)]
     pub(crate) fn exhaust(&mut self) {
         self.event = u32::MAX;
+    }
+}
+
+impl Facts for Seen {
+    #[inline]
+    fn has_pattern(&self, pattern: PatternId) -> bool {
+        self.pattern_stamps.get(pattern.0 as usize) == Some(&self.event)
+    }
+
+    #[inline]
+    fn has_class(&self, class: Class) -> bool {
+        self.class_stamps.get(class.0 as usize) == Some(&self.event)
+    }
+
+    fn classes(&self) -> &[Class] {
+        &self.classes
     }
 }
 

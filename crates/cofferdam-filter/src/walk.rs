@@ -21,10 +21,11 @@ use cofferdam_core::Reason;
 use cofferdam_json::{Fault, Number, Reader, Structure, unescape};
 
 use crate::{
-    graph::FilterGraph,
+    graph::{FilterGraph, Shape},
     interner::Kind,
+    layer::{Layer, Sight},
     path::{Field, Place},
-    seen::{Seen, grow},
+    seen::grow,
 };
 
 /// Why a walk ended early.
@@ -62,14 +63,17 @@ struct Open {
 }
 
 impl Buffers {
-    fn begin(&mut self, places: usize) {
+    /// A new event, for a graph of so many places. Whether the numbers of objects begin again.
+    fn begin(&mut self, places: usize) -> bool {
         grow(&mut self.named, places);
         self.open.clear();
         // An event cannot hold as many objects as are left here.
-        if self.object > u32::MAX / 2 {
+        let begins_again = self.object > u32::MAX / 2;
+        if begins_again {
             self.named.fill(0);
             self.object = 0;
         }
+        begins_again
     }
 
     fn open(&mut self, place: Place, bracket: u8) -> Result<(), Stop> {
@@ -92,34 +96,52 @@ impl Buffers {
     }
 }
 
-/// Notes in `seen` which patterns the event's type fits, and which classes its values are of.
+/// Notes in `sight` what the event holds, and the routes that follow.
 pub(crate) fn walk(
     graph: &FilterGraph,
     event: &[u8],
     buffers: &mut Buffers,
-    seen: &mut Seen,
+    sight: &mut Sight,
 ) -> Result<(), Stop> {
-    buffers.begin(graph.paths.len());
+    let (shape, layer) = (&*graph.shape, &*graph.layer);
+    if buffers.begin(shape.paths.len()) {
+        sight.scopes.forget();
+    }
     let mut structure = Structure::new(event);
-    let mut walk =
-        Walk { graph, structure: &mut structure, seen, type_rank: usize::MAX, is_foreign: false };
+    let mut walk = Walk {
+        shape,
+        layer,
+        structure: &mut structure,
+        sight,
+        type_rank: usize::MAX,
+        is_wanted: false,
+        is_foreign: false,
+    };
     walk.run(buffers)?;
     match walk.type_rank {
-        0 => {}
-        usize::MAX => return Err(Stop::Unmatched),
+        0 | usize::MAX => {}
         _ => walk.typed(&buffers.event_type)?,
     }
-    // Not before it is known that the type is wanted: otherwise the order of members would decide
+    let Walk { is_wanted, is_foreign, .. } = walk;
+    if is_wanted {
+        layer.collect_routes(sight);
+    } else if sight.routes.is_empty() {
+        return Err(Stop::Unmatched);
+    }
+    // Not before it is known that the event is wanted: otherwise the order of members would decide
     // between this and the other.
-    if walk.is_foreign { Err(Stop::Refused(Reason::ForeignOrganisation)) } else { Ok(()) }
+    if is_foreign { Err(Stop::Refused(Reason::ForeignOrganisation)) } else { Ok(()) }
 }
 
 struct Walk<'w, 'e> {
-    graph: &'w FilterGraph,
+    shape: &'w Shape,
+    layer: &'w Layer,
     structure: &'w mut Structure<'e>,
-    seen: &'w mut Seen,
+    sight: &'w mut Sight,
     /// Which of the type's fields was seen; the lowest counts.
     type_rank: usize,
+    /// Whether some rule wants events of this type.
+    is_wanted: bool,
     /// Whether another organisation than the tenant's was named.
     is_foreign: bool,
 }
@@ -130,7 +152,7 @@ impl<'e> Walk<'_, 'e> {
         if self.byte(start) != Some(b'{') {
             return Err(MALFORMED);
         }
-        buffers.open(Place::default(), b'{')?;
+        self.open(Place::default(), b'{', buffers)?;
         // Behind an opening bracket or a comma.
         let mut at = start + 1;
         while let Some(&Open { place, object }) = buffers.open.last() {
@@ -147,7 +169,7 @@ impl<'e> Walk<'_, 'e> {
                     Some(bracket @ (b'{' | b'[')) => {
                         // A list names each of its items; an object is no organisation of ours.
                         self.is_foreign |= bracket == b'{' && self.names_organisation(place);
-                        buffers.open(place, bracket)?;
+                        self.open(place, bracket, buffers)?;
                         at = value + 1;
                         continue;
                     }
@@ -160,7 +182,7 @@ impl<'e> Walk<'_, 'e> {
                 if self.byte(separator) == Some(b',') {
                     break;
                 }
-                buffers.open.pop();
+                self.close(buffers);
                 if buffers.open.is_empty() {
                     break;
                 }
@@ -168,6 +190,23 @@ impl<'e> Walk<'_, 'e> {
             at = end;
         }
         Ok(())
+    }
+
+    fn open(&mut self, place: Place, bracket: u8, buffers: &mut Buffers) -> Result<(), Stop> {
+        buffers.open(place, bracket)?;
+        if bracket == b'{' && self.layer.scoped.is_some() {
+            self.sight.scopes.open(place, buffers.object);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, buffers: &mut Buffers) {
+        let Some(Open { place, object }) = buffers.open.pop() else { return };
+        if object != 0
+            && let Some(scoped) = &self.layer.scoped
+        {
+            self.sight.scopes.close(place, scoped, &mut self.sight.routes);
+        }
     }
 
     /// Where the next element begins; `None` if there is none.
@@ -202,7 +241,7 @@ impl<'e> Walk<'_, 'e> {
         }
         let value = self.skip_white_space(colon + 1);
         let name = self.text(start, end, &mut buffers.text)?;
-        let child = self.graph.paths.child(place, name);
+        let child = self.shape.paths.child(place, name);
         if let Some(child) = child {
             buffers.name(child, object)?;
         }
@@ -230,12 +269,12 @@ impl<'e> Walk<'_, 'e> {
 
     /// Takes note of a value that is no container; where it ends, or, if nobody watches it, begins.
     fn scalar(&mut self, at: usize, place: Place, buffers: &mut Buffers) -> Result<usize, Stop> {
-        let Some(field) = self.graph.paths.field(place) else { return Ok(at) };
+        let Some(field) = self.shape.paths.field(place) else { return Ok(at) };
         if self.byte(at) == Some(b'"') {
             let end = self.structure.quote(at + 1).ok_or(MALFORMED)?;
             let text = self.text(at + 1, end, &mut buffers.text)?;
             self.event_type(field, text, &mut buffers.event_type)?;
-            self.value(field, Kind::String, text);
+            self.value(place, field, Kind::String, text);
             return Ok(end + 1);
         }
         let end = self.structure.separator(at).ok_or(MALFORMED)?;
@@ -243,9 +282,9 @@ impl<'e> Walk<'_, 'e> {
         if raw.first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9')) {
             buffers.text.clear();
             Number::read(raw)?.canonical_into(&mut buffers.text);
-            self.value(field, Kind::Number, &buffers.text);
+            self.value(place, field, Kind::Number, &buffers.text);
         } else if matches!(raw, b"true" | b"false" | b"null") {
-            self.value(field, Kind::Literal, raw);
+            self.value(place, field, Kind::Literal, raw);
         } else {
             return Err(MALFORMED);
         }
@@ -254,7 +293,7 @@ impl<'e> Walk<'_, 'e> {
 
     /// If the field is one of those that hold the event's type: it counts if none before it does.
     fn event_type(&mut self, field: Field, text: &[u8], kept: &mut Vec<u8>) -> Result<(), Stop> {
-        let rank = self.graph.type_fields.iter().position(|own| *own == field);
+        let rank = self.shape.type_fields.iter().position(|own| *own == field);
         let Some(rank) = rank.filter(|rank| *rank < self.type_rank) else { return Ok(()) };
         self.type_rank = rank;
         // Only the first of the list is known to count before the event ends.
@@ -266,39 +305,42 @@ impl<'e> Walk<'_, 'e> {
         Ok(())
     }
 
-    /// The event type is known: find its patterns, or stop.
+    /// The event type is known: find its patterns, or stop if nothing else can match.
     fn typed(&mut self, event_type: &[u8]) -> Result<(), Stop> {
-        if !self.seen.event_type(event_type, &self.graph.types) {
-            return Err(Stop::Unmatched);
+        self.is_wanted = self.sight.seen.event_type(event_type, &self.layer.types);
+        if !self.is_wanted {
+            return if self.layer.scoped.is_some() { Ok(()) } else { Err(Stop::Unmatched) };
         }
-        for &(index, field) in &self.graph.segments {
+        for &(index, field) in &self.shape.segments {
             let segment = event_type.split(|&b| b == b'.').nth(usize::from(index));
-            if let Some(segment) = segment {
-                self.classify(field, Kind::String, segment);
+            if let Some(class) =
+                segment.and_then(|segment| self.layer.interner.get(field, Kind::String, segment))
+            {
+                self.sight.seen.class(class);
             }
         }
         Ok(())
     }
 
-    fn value(&mut self, field: Field, kind: Kind, value: &[u8]) {
-        if let Some(own) = &self.graph.own_organisation
-            && self.graph.organisation.contains(&field)
+    fn value(&mut self, place: Place, field: Field, kind: Kind, value: &[u8]) {
+        if let Some(own) = &self.shape.own_organisation
+            && self.shape.organisation.contains(&field)
         {
             self.is_foreign |= !own.is(kind, value);
         }
-        self.classify(field, kind, value);
+        let class = self.layer.interner.get(field, kind, value);
+        if let Some(class) = class {
+            self.sight.seen.class(class);
+        }
+        if let Some(scoped) = &self.layer.scoped {
+            self.sight.scopes.leaf(place, field, (kind, value), class, scoped);
+        }
     }
 
     fn names_organisation(&self, place: Place) -> bool {
-        let field = self.graph.paths.field(place);
-        self.graph.own_organisation.is_some()
-            && field.is_some_and(|field| self.graph.organisation.contains(&field))
-    }
-
-    fn classify(&mut self, field: Field, kind: Kind, value: &[u8]) {
-        if let Some(class) = self.graph.interner.get(field, kind, value) {
-            self.seen.class(class);
-        }
+        let field = self.shape.paths.field(place);
+        self.shape.own_organisation.is_some()
+            && field.is_some_and(|field| self.shape.organisation.contains(&field))
     }
 
     /// What a string says whose quotes stand about these places.

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod it {
     mod corpora;
+    mod event_patterns;
     mod front_page;
     mod mappings;
     mod matching;
