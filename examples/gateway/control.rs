@@ -184,7 +184,6 @@ async fn compile_filters(
     let version = control.versions.fetch_add(1, Relaxed) + 1;
     let targets: Vec<Value> = graph
         .targets()
-        .iter()
         .map(|target| json!({ "target": target, "servedBy": "embedded queue" }))
         .collect();
     let answer = json!({ "tenantId": id.as_str(), "version": version, "rules": graph.rule_count(), "targets": targets });

@@ -1,19 +1,29 @@
 //! From a subscription document to a graph, or to the place in the document that is wrong.
 
-use cofferdam_core::TenantId;
+use std::sync::Arc;
+
+use cofferdam_core::{TenantId, pipeline::RouteId};
 use cofferdam_json::{Reader, Token};
 use serde_json::Value;
 
 use crate::{
-    build::Build, document::SubscriptionDocument, graph::FilterGraph, interner::Kind,
+    document::{Subscription, SubscriptionDocument},
+    filing::{Crowds, Rules},
+    graph::FilterGraph,
+    interner::Kind,
+    layer::Layer,
+    live::LiveRules,
     mapping::Mapping,
+    numbers::Building,
+    targets::Targets,
+    translate::{Rule, Translator},
 };
 
 /// Compiles subscription documents.
 #[derive(Clone)]
 pub struct Compiler {
     pub(crate) hash_key: [u8; 16],
-    max_rules: usize,
+    pub(crate) max_rules: usize,
     pub(crate) max_values: usize,
     pub(crate) max_steps: usize,
 }
@@ -22,8 +32,8 @@ pub struct Compiler {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} at {pointer}")]
 pub struct CompileError {
-    pointer: String,
-    fault: CompileFault,
+    pub(crate) pointer: String,
+    pub(crate) fault: CompileFault,
 }
 
 impl CompileError {
@@ -131,20 +141,86 @@ impl Compiler {
         mapping: &Mapping,
         organisation: Option<&str>,
     ) -> Result<FilterGraph, CompileError> {
+        self.compile_all(document, mapping, organisation).map(|compiled| compiled.graph)
+    }
+
+    /// Compiles a document whose rules change from time to time: see [`LiveRules`].
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError`] with the place of the first mistake.
+    pub fn compile_live(
+        &self,
+        document: &SubscriptionDocument,
+        mapping: Mapping,
+        organisation: Option<&str>,
+    ) -> Result<LiveRules, CompileError> {
+        let compiled = self.compile_all(document, &mapping, organisation)?;
+        Ok(LiveRules::new(self.clone(), mapping, document, compiled))
+    }
+
+    fn compile_all(
+        &self,
+        document: &SubscriptionDocument,
+        mapping: &Mapping,
+        organisation: Option<&str>,
+    ) -> Result<Compiled, CompileError> {
         let tenant = TenantId::parse(&document.tenant_id)
             .map_err(|_| at("/tenantId", CompileFault::InvalidTenant))?;
         if document.subscriptions.len() > self.max_rules {
             return Err(at("/subscriptions", CompileFault::TooManyRules));
         }
-        let mut build = Build::new(self, mapping, organisation)?;
+        let mut numbers = Building::new(self, mapping, organisation)?;
+        let (mut rules, mut targets) = (Rules::default(), Targets::default());
         for (index, subscription) in document.subscriptions.iter().enumerate() {
             let mut pointer = format!("/subscriptions/{index}");
-            build
-                .add(subscription, &mut pointer)
+            self.read(subscription, mapping, &mut numbers, &mut targets, &mut pointer)
+                .map(|(rule, route)| rules.push(rule, route))
                 .map_err(|fault| CompileError { pointer, fault })?;
         }
-        build.finish(tenant).map_err(|fault| at("/subscriptions", fault))
+        let (shape, filed, crowds) =
+            numbers.file(self, &rules).map_err(|fault| at("/subscriptions", fault))?;
+        let graph = FilterGraph {
+            tenant,
+            targets: Arc::new(targets.take()),
+            more_targets: Vec::new(),
+            shape: Arc::new(shape),
+            layers: vec![Layer { filed: Arc::new(filed), gone: Arc::default() }],
+            rule_count: document.subscriptions.len(),
+        };
+        Ok(Compiled { graph, crowds, targets })
     }
+
+    /// What a subscription asks, and where its events go. `pointer` is where it stands; of a mistake it
+    /// becomes where that stands.
+    pub(crate) fn read(
+        &self,
+        subscription: &Subscription,
+        mapping: &Mapping,
+        numbers: &mut Building,
+        targets: &mut Targets,
+        pointer: &mut String,
+    ) -> Result<(Rule, RouteId), CompileFault> {
+        let here = pointer.len();
+        let rule = Translator { mapping, numbers }.rule(subscription, pointer)?;
+        pointer.truncate(here);
+        let Some(route) = targets.number(&subscription.target_queue) else {
+            pointer.push_str("/targetQueue");
+            return Err(CompileFault::InvalidTarget);
+        };
+        if numbers.interner.len() > self.max_values {
+            return Err(CompileFault::TooManyValues);
+        }
+        Ok((rule, route))
+    }
+}
+
+/// A graph, and by what its rules were filed.
+pub(crate) struct Compiled {
+    pub(crate) graph: FilterGraph,
+    pub(crate) crowds: Crowds,
+    /// Without their list, which the graph has.
+    pub(crate) targets: Targets,
 }
 
 impl core::fmt::Debug for Compiler {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use cofferdam_json::{Limits, Number, Reader, Scratch, Token, check};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 /// What one tenant wants to receive: the body of `POST /api/v2/internal/routing/filters/compile`.
@@ -64,20 +64,33 @@ impl SubscriptionDocument {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_up_to(json: &[u8], max_bytes: usize) -> Result<Self, InvalidDocument> {
-        let refuse = |detail: String| InvalidDocument { detail };
-        check(json, &Limits::new(max_bytes, Reader::MAX_DEPTH), &mut Scratch::new(any_key()))
-            .map_err(|fault| refuse(fault.to_string()))?;
-        if !numbers_are_exact(json) {
-            return Err(refuse(String::from("a number that is not kept exactly")));
-        }
-        // The position is all that is kept of serde's error: its text quotes the document.
-        serde_json::from_slice(json).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            refuse(format!(
-                "a member or value that does not belong there, line {line} column {column}"
-            ))
-        })
+        read(json, max_bytes)
     }
+}
+
+impl Subscription {
+    /// Reads one subscription, of up to a mebibyte, as strictly as a document.
+    ///
+    /// # Errors
+    ///
+    /// As [`SubscriptionDocument::parse`].
+    pub fn parse(json: &[u8]) -> Result<Self, InvalidDocument> {
+        read(json, 1 << 20)
+    }
+}
+
+fn read<T: DeserializeOwned>(json: &[u8], max_bytes: usize) -> Result<T, InvalidDocument> {
+    let refuse = |detail: String| InvalidDocument { detail };
+    check(json, &Limits::new(max_bytes, Reader::MAX_DEPTH), &mut Scratch::new(any_key()))
+        .map_err(|fault| refuse(fault.to_string()))?;
+    if !numbers_are_exact(json) {
+        return Err(refuse(String::from("a number that is not kept exactly")));
+    }
+    // The position is all that is kept of serde's error: its text quotes the document.
+    serde_json::from_slice(json).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        refuse(format!("a member or value that does not belong there, line {line} column {column}"))
+    })
 }
 
 /// A key for the one check of a document, so that whoever posts it cannot choose names that collide.

@@ -72,6 +72,21 @@ impl TypeTrie {
         self.nodes[at].here.ok_or(InvalidPattern)
     }
 
+    /// The number of a pattern that was added.
+    pub(crate) fn get(&self, pattern: &str) -> Option<PatternId> {
+        let mut node = self.nodes.first()?;
+        let mut segments = pattern.split('.').peekable();
+        while let Some(segment) = segments.next() {
+            let next = match segment {
+                ">" if segments.peek().is_none() => return node.rest,
+                "*" => node.any?,
+                name => node.named.get(name.as_bytes())?,
+            };
+            node = self.nodes.get(next as usize)?;
+        }
+        node.here
+    }
+
     fn next_id(&mut self) -> PatternId {
         self.patterns += 1;
         PatternId(self.patterns - 1)
@@ -161,5 +176,11 @@ mod tests {
         let mut trie = TypeTrie::new();
         assert_eq!(trie.insert("a.>"), trie.insert("a.>"));
         assert_ne!(trie.insert("a.*"), trie.insert("a.>"));
+        for pattern in ["a.>", "a.*"] {
+            assert_eq!(trie.get(pattern), trie.insert(pattern).ok());
+        }
+        for other in ["a", ">", "a.b", "a.*.>", ""] {
+            assert_eq!(trie.get(other), None, "{other}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use cofferdam_core::{
     Scoped, TenantId,
-    pipeline::{Filter, Verdict},
+    pipeline::{Filter, RouteId, Verdict},
 };
 
 use crate::{
@@ -35,9 +35,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct FilterGraph {
     pub(crate) tenant: TenantId,
-    pub(crate) targets: Vec<String>,
+    pub(crate) targets: Arc<Vec<String>>,
+    /// Those that came with rules that were added since, numbered on.
+    pub(crate) more_targets: Vec<String>,
     pub(crate) shape: Arc<Shape>,
-    pub(crate) layer: Arc<Layer>,
+    pub(crate) layers: Vec<Layer>,
     pub(crate) rule_count: usize,
 }
 
@@ -58,15 +60,16 @@ pub(crate) struct Shape {
 /// events, so `Debug` shows none of them.
 #[derive(Clone, Default)]
 pub struct Scratch {
-    sight: Sight,
+    /// One for each layer of a graph.
+    sights: Vec<Sight>,
     walk: walk::Buffers,
+    routes: Vec<RouteId>,
 }
 
 impl FilterGraph {
-    /// The targets, in the order of their [`RouteId`](cofferdam_core::pipeline::RouteId)s.
-    #[must_use]
-    pub fn targets(&self) -> &[String] {
-        &self.targets
+    /// The targets, in the order of their [`RouteId`]s.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().chain(&self.more_targets).map(String::as_str)
     }
 
     /// How many rules the graph holds.
@@ -92,14 +95,19 @@ impl Filter for FilterGraph {
     type Scratch = Scratch;
 
     fn filter<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Verdict<'s> {
-        let Scratch { sight, walk } = scratch;
-        self.layer.begin(sight, self.shape.paths.len());
-        match walk::walk(self, event, walk, sight) {
+        let Scratch { sights, walk, routes } = scratch;
+        routes.clear();
+        if sights.len() < self.layers.len() {
+            sights.resize_with(self.layers.len(), Sight::default);
+        }
+        for (layer, sight) in self.layers.iter().zip(sights.iter_mut()) {
+            layer.begin(sight, self.shape.paths.len());
+        }
+        match walk::walk(self, event, walk, sights, routes) {
             Err(Stop::Unmatched) => return Verdict::Unmatched,
             Err(Stop::Refused(reason)) => return Verdict::Refused(reason),
             Ok(()) => {}
         }
-        let routes = &mut sight.routes;
         if routes.len() > 1 {
             routes.sort_unstable();
             routes.dedup();
@@ -110,8 +118,6 @@ impl Filter for FilterGraph {
 
 #[cfg(test)]
 mod tests {
-    use cofferdam_core::pipeline::RouteId;
-
     use super::*;
     use crate::{Compiler, Mapping, SubscriptionDocument};
 
@@ -132,7 +138,7 @@ mod tests {
             // The first event of all, whose stamps are what the count begins with again.
             let mut scratch = Scratch::default();
             assert_eq!(graph.filter(wanted, &mut scratch), Verdict::Matched(&[RouteId(0)]));
-            scratch.sight.seen.exhaust();
+            scratch.sights[0].seen.exhaust();
             let alone = format!("{:?}", graph.filter(other, &mut Scratch::default()));
             assert_eq!(format!("{:?}", graph.filter(other, &mut scratch)), alone);
         }

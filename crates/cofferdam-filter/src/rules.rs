@@ -49,11 +49,36 @@ pub(crate) trait Facts {
 pub(crate) struct ResidueBuilder {
     residues: Residues,
     known: BTreeMap<Box<[u32]>, ResidueId>,
-    words: Vec<u32>,
+    next: Residue,
 }
+
+/// The words of one residue.
+#[derive(Debug, Default)]
+pub(crate) struct Residue(Vec<u32>);
 
 /// Behind the last condition. No condition is empty, so that none begins with it.
 const END: u32 = 0;
+
+impl Residue {
+    /// Writes what is left of a rule. `None` if a condition is empty.
+    pub(crate) fn write(
+        &mut self,
+        patterns: &[PatternId],
+        conditions: impl IntoIterator<Item = impl AsRef<[Class]>>,
+    ) -> Option<()> {
+        self.0.clear();
+        self.0.push(u32::try_from(patterns.len()).ok()?);
+        self.0.extend(patterns.iter().map(|pattern| pattern.0));
+        for any_of in conditions {
+            let any_of = any_of.as_ref();
+            let count = u32::try_from(any_of.len()).ok().filter(|count| *count != END)?;
+            self.0.push(count);
+            self.0.extend(any_of.iter().map(|class| class.0));
+        }
+        self.0.push(END);
+        Some(())
+    }
+}
 
 impl ResidueBuilder {
     /// The residue of a rule: its type must fit one of `patterns`, if there are any, and of each
@@ -64,23 +89,15 @@ impl ResidueBuilder {
         patterns: &[PatternId],
         conditions: impl IntoIterator<Item = impl AsRef<[Class]>>,
     ) -> Option<ResidueId> {
-        self.words.clear();
-        self.words.push(u32::try_from(patterns.len()).ok()?);
-        self.words.extend(patterns.iter().map(|pattern| pattern.0));
-        for any_of in conditions {
-            let any_of = any_of.as_ref();
-            let count = u32::try_from(any_of.len()).ok().filter(|count| *count != END)?;
-            self.words.push(count);
-            self.words.extend(any_of.iter().map(|class| class.0));
-        }
-        self.words.push(END);
-        if let Some(known) = self.known.get(self.words.as_slice()) {
+        self.next.write(patterns, conditions)?;
+        let words = self.next.0.as_slice();
+        if let Some(known) = self.known.get(words) {
             return Some(*known);
         }
         let id = ResidueId(u32::try_from(self.residues.starts.len()).ok()?);
         self.residues.starts.push(u32::try_from(self.residues.words.len()).ok()?);
-        self.residues.words.extend_from_slice(&self.words);
-        self.known.insert(self.words.as_slice().into(), id);
+        self.residues.words.extend_from_slice(words);
+        self.known.insert(words.into(), id);
         Some(id)
     }
 
@@ -96,10 +113,21 @@ impl Residues {
         self.starts.len()
     }
 
+    /// The words of a residue, and more behind them.
+    #[inline]
+    fn words(&self, id: ResidueId) -> Option<&[u32]> {
+        self.starts.get(id.0 as usize).and_then(|at| self.words.get(*at as usize..))
+    }
+
+    /// Whether a residue is this one.
+    pub(crate) fn is(&self, id: ResidueId, residue: &Residue) -> bool {
+        self.words(id).is_some_and(|words| words.starts_with(&residue.0))
+    }
+
     /// Whether an event holds what is left, by what it was seen to hold.
     #[inline]
     pub(crate) fn holds(&self, id: ResidueId, seen: &impl Facts) -> bool {
-        let words = self.starts.get(id.0 as usize).and_then(|at| self.words.get(*at as usize..));
+        let words = self.words(id);
         let Some([count, rest @ ..]) = words else { return false };
         let Some((patterns, mut rest)) = rest.split_at_checked(*count as usize) else {
             return false;
@@ -144,22 +172,29 @@ pub(crate) struct Lists {
     /// Where each list begins, and at the end where the last one ends.
     starts: Vec<u32>,
     postings: Vec<Posting>,
+    /// What was filed more than once: its place among the postings and how often, in order.
+    copies: Vec<(u32, u32)>,
 }
 
 impl Lists {
     /// Makes lists of `filed`: pairs of a list's number, below `count`, and a rule. What stands twice
-    /// in a list is kept once.
+    /// in a list is kept once, and counted.
     pub(crate) fn new(count: usize, mut filed: Vec<(u32, Posting)>) -> Self {
         filed.sort_unstable();
-        filed.dedup();
-        let mut starts = vec![0u32; count + 1];
-        for &(list, _) in &filed {
-            starts[list as usize + 1] += 1;
+        let mut lists = Self { starts: vec![0u32; count + 1], ..Self::default() };
+        lists.postings.reserve_exact(filed.len());
+        for same in filed.chunk_by(|one, other| one == other) {
+            let &[(list, posting), ..] = same else { continue };
+            if same.len() > 1 {
+                lists.copies.push((lists.postings.len() as u32, same.len() as u32));
+            }
+            lists.postings.push(posting);
+            lists.starts[list as usize + 1] += 1;
         }
-        for list in 1..starts.len() {
-            starts[list] += starts[list - 1];
+        for list in 1..lists.starts.len() {
+            lists.starts[list] += lists.starts[list - 1];
         }
-        Self { starts, postings: filed.into_iter().map(|(_, posting)| posting).collect() }
+        lists
     }
 
     /// How many rules stand in the longest one.
@@ -167,12 +202,47 @@ impl Lists {
         self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
     }
 
+    /// The rules of a list, but for those that are gone.
     #[inline]
-    pub(crate) fn get(&self, list: u32) -> &[Posting] {
+    pub(crate) fn get(&self, list: u32, gone: &Bits) -> impl Iterator<Item = &Posting> {
+        let (start, postings) = self.list(list);
+        let rules = postings.iter().enumerate();
+        rules.filter(move |(at, _)| !gone.has(start + at)).map(|(_, rule)| rule)
+    }
+
+    /// The place of the rule of a list for which `is_it` holds, and how often it was filed.
+    pub(crate) fn find(&self, list: u32, is_it: impl Fn(&Posting) -> bool) -> Option<(u32, u32)> {
+        let (start, postings) = self.list(list);
+        let place = u32::try_from(start + postings.iter().position(is_it)?).ok()?;
+        let copies = self.copies.binary_search_by_key(&place, |(place, _)| *place);
+        Some((place, copies.map_or(1, |copy| self.copies[copy].1)))
+    }
+
+    #[inline]
+    fn list(&self, list: u32) -> (usize, &[Posting]) {
         let Some([start, end]) = self.starts.get(list as usize..list as usize + 2) else {
-            return &[];
+            return (0, &[]);
         };
-        self.postings.get(*start as usize..*end as usize).unwrap_or_default()
+        let start = *start as usize;
+        (start, self.postings.get(start..*end as usize).unwrap_or_default())
+    }
+}
+
+/// A set of small numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bits(Vec<u64>);
+
+impl Bits {
+    #[inline]
+    pub(crate) fn has(&self, number: usize) -> bool {
+        self.0.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
+    }
+
+    pub(crate) fn insert(&mut self, number: usize) {
+        if self.0.len() <= number / 64 {
+            self.0.resize(number / 64 + 1, 0);
+        }
+        self.0[number / 64] |= 1 << (number % 64);
     }
 }
 
@@ -263,8 +333,16 @@ mod tests {
             (4, rule(1, 1)),
         ];
         let lists = Lists::new(5, filed);
-        assert_eq!(lists.get(2), [rule(5, 3), rule(9, 0)]);
-        assert_eq!((lists.get(0), lists.get(4)), (&[rule(5, 1)][..], &[rule(1, 1)][..]));
-        assert!([1, 3, 5, u32::MAX - 2].iter().all(|&list| lists.get(list).is_empty()));
+        let get = |list, gone: &Bits| lists.get(list, gone).copied().collect::<Vec<_>>();
+        let mut gone = Bits::default();
+        assert_eq!(get(2, &gone), [rule(5, 3), rule(9, 0)]);
+        assert_eq!((get(0, &gone), get(4, &gone)), (vec![rule(5, 1)], vec![rule(1, 1)]));
+        assert!([1, 3, 5, u32::MAX - 2].iter().all(|&list| get(list, &gone).is_empty()));
+        assert_eq!(lists.find(2, |found| *found == rule(9, 0)), Some((2, 2)));
+        assert_eq!(lists.find(2, |found| *found == rule(5, 3)), Some((1, 1)));
+        assert_eq!(lists.find(0, |found| *found == rule(5, 3)), None);
+        gone.insert(2);
+        assert_eq!((get(2, &gone), get(4, &gone)), (vec![rule(5, 3)], vec![rule(1, 1)]));
+        assert_eq!(lists.longest(), 2);
     }
 }

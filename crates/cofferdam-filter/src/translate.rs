@@ -24,7 +24,7 @@ use crate::{
 pub(crate) type AnyOf = Box<[Class]>;
 
 /// What a subscription asks.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Rule {
     /// A type that fits one of the patterns, and all of the conditions, by whatever values of the event.
     Typed { patterns: Box<[PatternId]>, conditions: Box<[AnyOf]> },
@@ -97,10 +97,14 @@ impl<N: Numbers> Translator<'_, N> {
         let mapping = self.mapping;
         let mut number =
             |text: &str| self.numbers.event_type(text).unwrap_or(Err(CompileFault::TooManyValues));
-        match mapping.types.get(event_type) {
-            Some(texts) => texts.iter().map(|text| number(text)).collect(),
-            None => number(event_type).map(|pattern| Box::from([pattern])),
-        }
+        let Some(texts) = mapping.types.get(event_type) else {
+            return number(event_type).map(|pattern| Box::from([pattern]));
+        };
+        let patterns: Result<Vec<_>, _> = texts.iter().map(|text| number(text)).collect();
+        let mut patterns = patterns?;
+        patterns.sort_unstable();
+        patterns.dedup();
+        Ok(patterns.into())
     }
 
     /// The classes of which an event must show one, under any of the key's places.

@@ -17,13 +17,13 @@
 
 use core::mem;
 
-use cofferdam_core::Reason;
+use cofferdam_core::{Reason, pipeline::RouteId};
 use cofferdam_json::{Fault, Number, Reader, Structure, unescape};
 
 use crate::{
     graph::{FilterGraph, Shape},
     interner::Kind,
-    layer::{Layer, Sight},
+    layer::{Filed, Layer, Sight},
     path::{Field, Place},
     seen::grow,
 };
@@ -96,23 +96,26 @@ impl Buffers {
     }
 }
 
-/// Notes in `sight` what the event holds, and the routes that follow.
+/// Notes in `sights` what the event holds, one for each layer, and in `routes` what follows.
 pub(crate) fn walk(
     graph: &FilterGraph,
     event: &[u8],
     buffers: &mut Buffers,
-    sight: &mut Sight,
+    sights: &mut [Sight],
+    routes: &mut Vec<RouteId>,
 ) -> Result<(), Stop> {
-    let (shape, layer) = (&*graph.shape, &*graph.layer);
+    let (shape, layers) = (&*graph.shape, graph.layers.as_slice());
     if buffers.begin(shape.paths.len()) {
-        sight.scopes.forget();
+        sights.iter_mut().for_each(|sight| sight.scopes.forget());
     }
     let mut structure = Structure::new(event);
     let mut walk = Walk {
         shape,
-        layer,
+        layers,
+        has_patterns: layers.iter().any(|layer| layer.filed.scoped.is_some()),
         structure: &mut structure,
-        sight,
+        sights,
+        routes,
         type_rank: usize::MAX,
         is_wanted: false,
         is_foreign: false,
@@ -124,8 +127,10 @@ pub(crate) fn walk(
     }
     let Walk { is_wanted, is_foreign, .. } = walk;
     if is_wanted {
-        layer.collect_routes(sight);
-    } else if sight.routes.is_empty() {
+        for (layer, sight) in layers.iter().zip(sights) {
+            layer.collect(&mut sight.seen, routes);
+        }
+    } else if routes.is_empty() {
         return Err(Stop::Unmatched);
     }
     // Not before it is known that the event is wanted: otherwise the order of members would decide
@@ -135,9 +140,13 @@ pub(crate) fn walk(
 
 struct Walk<'w, 'e> {
     shape: &'w Shape,
-    layer: &'w Layer,
+    layers: &'w [Layer],
+    /// Whether some layer has event patterns.
+    has_patterns: bool,
     structure: &'w mut Structure<'e>,
-    sight: &'w mut Sight,
+    /// One for each layer.
+    sights: &'w mut [Sight],
+    routes: &'w mut Vec<RouteId>,
     /// Which of the type's fields was seen; the lowest counts.
     type_rank: usize,
     /// Whether some rule wants events of this type.
@@ -194,18 +203,25 @@ impl<'e> Walk<'_, 'e> {
 
     fn open(&mut self, place: Place, bracket: u8, buffers: &mut Buffers) -> Result<(), Stop> {
         buffers.open(place, bracket)?;
-        if bracket == b'{' && self.layer.scoped.is_some() {
-            self.sight.scopes.open(place, buffers.object);
+        if bracket == b'{' && self.has_patterns {
+            for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
+                if layer.filed.scoped.is_some() {
+                    sight.scopes.open(place, buffers.object);
+                }
+            }
         }
         Ok(())
     }
 
     fn close(&mut self, buffers: &mut Buffers) {
         let Some(Open { place, object }) = buffers.open.pop() else { return };
-        if object != 0
-            && let Some(scoped) = &self.layer.scoped
-        {
-            self.sight.scopes.close(place, scoped, &mut self.sight.routes);
+        if object == 0 || !self.has_patterns {
+            return;
+        }
+        for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
+            if let Some(scoped) = &layer.filed.scoped {
+                sight.scopes.close(place, scoped, &layer.gone.roots, self.routes);
+            }
         }
     }
 
@@ -307,19 +323,19 @@ impl<'e> Walk<'_, 'e> {
 
     /// The event type is known: find its patterns, or stop if nothing else can match.
     fn typed(&mut self, event_type: &[u8]) -> Result<(), Stop> {
-        self.is_wanted = self.sight.seen.event_type(event_type, &self.layer.types);
-        if !self.is_wanted {
-            return if self.layer.scoped.is_some() { Ok(()) } else { Err(Stop::Unmatched) };
-        }
-        for &(index, field) in &self.shape.segments {
-            let segment = event_type.split(|&b| b == b'.').nth(usize::from(index));
-            if let Some(class) =
-                segment.and_then(|segment| self.layer.interner.get(field, Kind::String, segment))
-            {
-                self.sight.seen.class(class);
+        for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
+            let Filed { types, interner, .. } = &*layer.filed;
+            if !sight.seen.event_type(event_type, types) {
+                continue;
+            }
+            self.is_wanted = true;
+            for &(index, field) in &self.shape.segments {
+                let segment = event_type.split(|&b| b == b'.').nth(usize::from(index));
+                let class = segment.and_then(|text| interner.get(field, Kind::String, text));
+                class.into_iter().for_each(|class| sight.seen.class(class));
             }
         }
-        Ok(())
+        if self.is_wanted || self.has_patterns { Ok(()) } else { Err(Stop::Unmatched) }
     }
 
     fn value(&mut self, place: Place, field: Field, kind: Kind, value: &[u8]) {
@@ -328,12 +344,17 @@ impl<'e> Walk<'_, 'e> {
         {
             self.is_foreign |= !own.is(kind, value);
         }
-        let class = self.layer.interner.get(field, kind, value);
-        if let Some(class) = class {
-            self.sight.seen.class(class);
-        }
-        if let Some(scoped) = &self.layer.scoped {
-            self.sight.scopes.leaf(place, field, (kind, value), class, scoped);
+        let Some(first) = self.layers.first() else { return };
+        // One key for all layers, so that a value is hashed once.
+        let hash = first.filed.interner.hash(field, kind, value);
+        for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
+            let class = layer.filed.interner.find(hash, field, kind, value);
+            if let Some(class) = class {
+                sight.seen.class(class);
+            }
+            if let Some(scoped) = &layer.filed.scoped {
+                sight.scopes.leaf(place, field, (kind, value), class, scoped);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod it {
     mod corpora;
     mod event_patterns;
     mod front_page;
+    mod live;
     mod mappings;
     mod matching;
     mod platforms;

@@ -332,7 +332,7 @@ impl Compartment {
             let lane = match self.queues.lane(target) {
                 Some(lane) => lane,
                 None => {
-                    let name = target.clone();
+                    let name = String::from(target);
                     self.queues.add_lane(LaneConfig { name, ..self.new_lanes.clone() })?
                 }
             };

@@ -30,7 +30,7 @@ use crate::{
     interner::{Class, Kind},
     path::{Field, Place},
     pattern::field_tests::{self, FieldTests},
-    rules::{Facts, Lists, ResidueId, Residues},
+    rules::{Bits, Facts, Lists, ResidueId, Residues},
     seen::grow,
 };
 
@@ -138,8 +138,15 @@ impl Scopes {
         self.asked = asked;
     }
 
-    /// The innermost object closes. Of the outermost one follow routes.
-    pub(crate) fn close(&mut self, place: Place, scoped: &Scoped, routes: &mut Vec<RouteId>) {
+    /// The innermost object closes. Of the outermost one follow routes, of those patterns that are not
+    /// gone.
+    pub(crate) fn close(
+        &mut self,
+        place: Place,
+        scoped: &Scoped,
+        gone: &Bits,
+        routes: &mut Vec<RouteId>,
+    ) {
         let Some(Scope { object, start }) = self.open.pop() else { return };
         for absence in scoped.absences.get(place.index()).into_iter().flatten() {
             let stamps = match absence.of {
@@ -150,11 +157,15 @@ impl Scopes {
                 self.hold(absence.class, object);
             }
         }
-        let lists = if self.open.is_empty() { &scoped.roots } else { &scoped.inner };
+        let none = Bits::default();
+        let (lists, gone) = match self.open.is_empty() {
+            true => (&scoped.roots, gone),
+            false => (&scoped.inner, &none),
+        };
         let mut followed = mem::take(&mut self.followed);
         followed.clear();
         for at in start..self.classes.len() {
-            for posting in lists.get(self.classes[at].0) {
+            for posting in lists.get(self.classes[at].0, gone) {
                 if self.holds(posting.residue, Scope { object, start }, scoped) {
                     followed.push(posting.then);
                 }
