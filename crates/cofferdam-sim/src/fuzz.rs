@@ -5,8 +5,11 @@
 
 mod cursor;
 mod document;
+mod event_pattern;
 mod filter;
 mod matcher;
+#[cfg_attr(not(test), expect(dead_code, reason = "the body that draws them needs the graph"))]
+mod pattern_document;
 mod redact;
 mod source;
 mod structure;
@@ -15,6 +18,7 @@ mod tree;
 mod upgrade;
 
 pub use cursor::cursor;
+pub use event_pattern::event_pattern_holds;
 pub use filter::filter;
 pub use matcher::{Matcher, Rule};
 pub use redact::redact;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::source::Source;
 
@@ -46,20 +46,29 @@ fn number(source: &mut Source<'_>) -> Value {
 
 /// The same event in a spelling that the data chooses: white space, escapes, order of members.
 pub(super) fn spelled(value: &Value, source: &mut Source<'_>) -> String {
+    spelled_with(|number, _| number.to_string(), value, source)
+}
+
+/// How a number is written.
+type Numbers = fn(&Number, &mut Source<'_>) -> String;
+
+/// The same, and numbers are written as the caller says.
+pub(super) fn spelled_with(numbers: Numbers, value: &Value, source: &mut Source<'_>) -> String {
     let mut out = String::new();
-    spell(value, source, &mut out);
+    spell(numbers, value, source, &mut out);
     out
 }
 
-fn spell(value: &Value, source: &mut Source<'_>, out: &mut String) {
+fn spell(numbers: Numbers, value: &Value, source: &mut Source<'_>, out: &mut String) {
     blank(source, out);
     match value {
         Value::String(text) => spell_text(text, source, out),
+        Value::Number(number) => out.push_str(&numbers(number, source)),
         Value::Array(elements) => {
             out.push('[');
             for (at, element) in elements.iter().enumerate() {
                 out.push_str(if at > 0 { "," } else { "" });
-                spell(element, source, out);
+                spell(numbers, element, source, out);
             }
             out.push(']');
         }
@@ -75,7 +84,7 @@ fn spell(value: &Value, source: &mut Source<'_>, out: &mut String) {
                 spell_text(name, source, out);
                 blank(source, out);
                 out.push(':');
-                spell(member, source, out);
+                spell(numbers, member, source, out);
             }
             out.push('}');
         }

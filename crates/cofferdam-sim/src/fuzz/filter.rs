@@ -86,7 +86,7 @@ impl Bench {
 
 /// Whether `serde_json` keeps every number's value: it reads into 64 bits, and the graph compares
 /// digits, so that on longer numbers the graph tells apart what the matcher cannot.
-fn is_exact(event: &[u8]) -> bool {
+pub(super) fn is_exact(event: &[u8]) -> bool {
     let canonical = |raw: &[u8]| match Reader::new(raw).next() {
         Ok(Some(Token::Number(number))) => {
             let mut canonical = Vec::new();

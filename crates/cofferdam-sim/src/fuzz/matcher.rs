@@ -106,7 +106,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 /// `2` and `2.0` are one number; `2^53` and `2^53 + 1` are two, though one float stands for both.
-fn whole(number: &Number) -> Option<i128> {
+pub(super) fn whole(number: &Number) -> Option<i128> {
     let small_and_whole = |float: &f64| float.fract() == 0.0 && float.abs() < 1e36;
     number.as_i128().or_else(|| number.as_f64().filter(small_and_whole).map(|float| float as i128))
 }
