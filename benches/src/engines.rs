@@ -3,12 +3,16 @@
 //! An [`Engine`] is built from rules in its own language and says of an event to how many routes it
 //! goes. A reader has no rules; what it costs says what the bytes alone cost.
 
+use std::sync::Arc;
+
 use cofferdam::{
     core::{
         Scoped, TenantId,
         pipeline::{Filter, Validate, Verdict},
     },
-    filter::{Compiler, FilterGraph, Mapping, Scratch, StrictJson, SubscriptionDocument},
+    filter::{
+        Compiler, FilterGraph, LiveRules, Mapping, Scratch, StrictJson, SubscriptionDocument,
+    },
     json,
 };
 use quamina::{Quamina, QuaminaBuilder};
@@ -56,7 +60,7 @@ pub trait Engine: Matcher + Sized + 'static {
 
 /// Cofferdam's filter, one event at a time.
 pub struct Cofferdam {
-    graph: FilterGraph,
+    graph: Arc<FilterGraph>,
     scratch: Scratch,
 }
 
@@ -77,6 +81,25 @@ impl Matcher for Cofferdam {
             Verdict::Matched(routes) => routes.len(),
             _ => 0,
         }
+    }
+}
+
+impl Cofferdam {
+    /// Rules that may change.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] if the filter does not take the rules.
+    pub fn live(text: &[u8]) -> Result<LiveRules, SetupError> {
+        let document = SubscriptionDocument::parse_up_to(text, 1 << 29)?;
+        let compiler = Compiler::new([1; 16]).with_max_rules(1_100_000);
+        Ok(compiler.compile_live(&document, Mapping::parse(MAPPING)?, None)?)
+    }
+
+    /// The filter as rules have it now.
+    #[must_use]
+    pub fn of(rules: &LiveRules) -> Self {
+        Self { graph: rules.graph(), scratch: Scratch::default() }
     }
 }
 
@@ -101,7 +124,7 @@ impl Engine for Cofferdam {
         let document = SubscriptionDocument::parse_up_to(text, 1 << 29)?;
         let compiler = Compiler::new([1; 16]).with_max_rules(1_000_000);
         let graph = compiler.compile(&document, &Mapping::parse(MAPPING)?, None)?;
-        let mut engine = Self { graph, scratch: Scratch::default() };
+        let mut engine = Self { graph: Arc::new(graph), scratch: Scratch::default() };
         engine.matches(event);
         Ok(engine)
     }

@@ -6,9 +6,9 @@
 mod cursor;
 mod document;
 mod event_pattern;
+mod event_patterns;
 mod filter;
 mod matcher;
-#[cfg_attr(not(test), expect(dead_code, reason = "the body that draws them needs the graph"))]
 mod pattern_document;
 mod redact;
 mod source;
@@ -19,6 +19,7 @@ mod upgrade;
 
 pub use cursor::cursor;
 pub use event_pattern::event_pattern_holds;
+pub use event_patterns::event_patterns;
 pub use filter::filter;
 pub use matcher::{Matcher, Rule};
 pub use redact::redact;

@@ -116,13 +116,18 @@ fn text(source: &mut Source<'_>) -> Value {
 /// One bound or two, which may leave nothing between them.
 fn range(source: &mut Source<'_>) -> Value {
     let (lower, upper) = (*source.pick(&[">", ">="]), *source.pick(&["<", "<="]));
-    let (one, other) = (number::number(source), number::number(source));
-    match source.byte() % 6 {
+    let (mut one, mut other) = (number::number(source), number::number(source));
+    if one.as_f64() > other.as_f64() {
+        core::mem::swap(&mut one, &mut other);
+    }
+    // Bounds that nothing lies between are refused.
+    let kinds = if one.as_f64() < other.as_f64() { 6 } else { 3 };
+    match source.byte() % kinds {
         0 => json!(["=", one]),
         1 => json!([lower, one]),
         2 => json!([upper, one]),
         3 => json!([lower, one, upper, other]),
-        4 => json!([upper, one, lower, other]),
+        4 => json!([upper, other, lower, one]),
         // Wide, so that something is in it.
         _ => json!([lower, -1, upper, 100]),
     }

@@ -37,6 +37,7 @@ fn every_corpus_replays() {
     replay("cursor", fuzz::cursor);
     replay("upgrade", fuzz::upgrade);
     replay("structure", fuzz::structure);
+    replay("event_patterns", fuzz::event_patterns);
 }
 
 /// A01 to A14, F01 to F06, R01 to R03.
@@ -51,6 +52,16 @@ fn bodies_withstand_random_data() {
 #[test]
 fn structures_withstand_random_data() {
     random("structure", 21, 2_000, fuzz::structure);
+}
+
+/// A body for patterns needs data for several of them and for events.
+#[test]
+fn event_patterns_withstand_random_data() {
+    let mut rng = rng::seeded("event patterns", 22);
+    for _ in 0..5_000 {
+        let data: Vec<u8> = (0..rng.usize(..900)).map(|_| rng.u8(..)).collect();
+        fuzz::event_patterns(&data);
+    }
 }
 
 /// U03, U04, U05, U06, U07.
