@@ -1,5 +1,7 @@
 //! The trie of event types: which patterns an event's type fits, in time of its length.
 //!
+//! A pattern without wildcards is looked up whole; the others make the trie.
+//!
 //! Types are segments between dots. A pattern's `*` stands for one segment and a last `>` for one
 //! or more. The walk keeps the set of trie nodes that the segments so far lead to: at most one by
 //! name and one by `*` from each node of the step before. It never goes back, so a type of n segments
@@ -13,6 +15,8 @@ pub(crate) struct PatternId(pub(crate) u32);
 
 #[derive(Debug, Clone)]
 pub(crate) struct TypeTrie {
+    /// Patterns without `*` and `>`: an event's type is one of these or it is not.
+    whole: Names,
     nodes: Vec<Node>,
     patterns: u32,
 }
@@ -32,7 +36,7 @@ pub(crate) struct InvalidPattern;
 
 impl TypeTrie {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![Node::default()], patterns: 0 }
+        Self { whole: Names::default(), nodes: vec![Node::default()], patterns: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -41,6 +45,11 @@ impl TypeTrie {
 
     /// Adds a pattern; the same text gives the same number.
     pub(crate) fn insert(&mut self, pattern: &str) -> Result<PatternId, InvalidPattern> {
+        if pattern.split('.').all(|segment| !matches!(segment, "" | "*" | ">")) {
+            let known = self.whole.get_or_insert(pattern.as_bytes(), self.patterns);
+            self.patterns += u32::from(known == self.patterns);
+            return Ok(PatternId(known));
+        }
         let mut segments = pattern.split('.').peekable();
         let mut at = 0usize;
         while let Some(segment) = segments.next() {
@@ -74,6 +83,9 @@ impl TypeTrie {
 
     /// The number of a pattern that was added.
     pub(crate) fn get(&self, pattern: &str) -> Option<PatternId> {
+        if let Some(whole) = self.whole.get(pattern.as_bytes()) {
+            return Some(PatternId(whole));
+        }
         let mut node = self.nodes.first()?;
         let mut segments = pattern.split('.').peekable();
         while let Some(segment) = segments.next() {
@@ -99,6 +111,10 @@ impl TypeTrie {
         scratch: &mut TypeScratch,
         mut found: impl FnMut(PatternId),
     ) {
+        self.whole.get(event_type).map(PatternId).into_iter().for_each(&mut found);
+        if self.nodes.len() == 1 && self.nodes[0].rest.is_none() {
+            return;
+        }
         scratch.now.clear();
         scratch.now.push(0);
         for segment in event_type.split(|&b| b == b'.') {

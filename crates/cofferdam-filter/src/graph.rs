@@ -20,15 +20,15 @@ use core::fmt;
 use std::sync::Arc;
 
 use cofferdam_core::{
-    Scoped, TenantId,
+    Reason, Scoped, TenantId,
     pipeline::{Filter, RouteId, Verdict},
 };
 
 use crate::{
-    layer::{Layer, Sight},
+    layer::{Layer, Sight, Sights},
     organisation::Organisation,
     path::{Field, PathTree},
-    walk::{self, Stop},
+    walk::{self, Stop, Walked},
 };
 
 /// One tenant's subscriptions, compiled. Immutable; swap the whole of it.
@@ -72,6 +72,11 @@ impl FilterGraph {
         self.targets.iter().chain(&self.more_targets).map(String::as_str)
     }
 
+    /// Whether some rule is an event pattern, so that the whole of every event is looked at.
+    pub(crate) fn has_event_patterns(&self) -> bool {
+        self.layers.iter().any(|layer| layer.filed.scoped.is_some())
+    }
+
     /// How many rules the graph holds.
     #[must_use]
     pub fn rule_count(&self) -> usize {
@@ -95,25 +100,44 @@ impl Filter for FilterGraph {
     type Scratch = Scratch;
 
     fn filter<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Verdict<'s> {
-        let Scratch { sights, walk, routes } = scratch;
+        let Scratch { sights, walk, routes, .. } = scratch;
         routes.clear();
         if sights.len() < self.layers.len() {
             sights.resize_with(self.layers.len(), Sight::default);
         }
+        if walk.begin(self.shape.paths.len()) {
+            sights.iter_mut().for_each(|sight| sight.scopes.forget());
+        }
         for (layer, sight) in self.layers.iter().zip(sights.iter_mut()) {
             layer.begin(sight, self.shape.paths.len());
         }
-        match walk::walk(self, event, walk, sights, routes) {
-            Err(Stop::Unmatched) => return Verdict::Unmatched,
-            Err(Stop::Refused(reason)) => return Verdict::Refused(reason),
-            Ok(()) => {}
+        let walked = walk::walk(self, event, walk, &mut Sights { each: sights, routes });
+        if let Ok(Walked { is_wanted: true, .. }) = walked {
+            for (layer, sight) in self.layers.iter().zip(sights) {
+                layer.collect(&mut sight.seen, routes);
+            }
         }
-        if routes.len() > 1 {
-            routes.sort_unstable();
-            routes.dedup();
-        }
-        if routes.is_empty() { Verdict::Unmatched } else { Verdict::Matched(routes) }
+        verdict(walked, routes)
     }
+}
+
+/// What is said of an event that was walked, and that has these routes.
+pub(crate) fn verdict(walked: Result<Walked, Stop>, routes: &mut Vec<RouteId>) -> Verdict<'_> {
+    let Walked { is_wanted, is_foreign } = match walked {
+        Ok(walked) => walked,
+        Err(Stop::Unmatched) => return Verdict::Unmatched,
+        Err(Stop::Refused(reason)) => return Verdict::Refused(reason),
+    };
+    // Not before it is known that the event is wanted: otherwise the order of members would decide
+    // between this and unmatched.
+    if is_foreign && (is_wanted || !routes.is_empty()) {
+        return Verdict::Refused(Reason::ForeignOrganisation);
+    }
+    if routes.len() > 1 {
+        routes.sort_unstable();
+        routes.dedup();
+    }
+    if routes.is_empty() { Verdict::Unmatched } else { Verdict::Matched(routes) }
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ use cofferdam_core::pipeline::RouteId;
 
 use crate::{
     event_type::TypeTrie,
-    interner::Interner,
+    interner::{Interner, Kind},
+    path::{Field, Place},
     pattern::scopes::{Scoped, Scopes},
     rules::{Bits, Facts, Lists, Residues},
     seen::Seen,
+    walk::Notes,
 };
 
 /// Rules, and which of them were taken out since they were filed.
@@ -49,6 +51,80 @@ pub(crate) struct Gone {
 pub(crate) struct Sight {
     pub(crate) seen: Seen,
     pub(crate) scopes: Scopes,
+}
+
+/// Notes at once what an event holds, and what follows.
+pub(crate) struct Sights<'s> {
+    /// One for each layer.
+    pub(crate) each: &'s mut [Sight],
+    pub(crate) routes: &'s mut Vec<RouteId>,
+}
+
+impl Notes for Sights<'_> {
+    fn event_type(
+        &mut self,
+        event_type: &[u8],
+        layers: &[Layer],
+        segments: &[(u16, Field)],
+    ) -> bool {
+        let mut is_wanted = false;
+        for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
+            let Filed { types, interner, .. } = &*layer.filed;
+            if !sight.seen.event_type(event_type, types) {
+                continue;
+            }
+            is_wanted = true;
+            for &(index, field) in segments {
+                let class = segment(event_type, index)
+                    .and_then(|text| interner.get(field, Kind::String, text));
+                class.into_iter().for_each(|class| sight.seen.class(class));
+            }
+        }
+        is_wanted
+    }
+
+    #[inline]
+    fn value(
+        &mut self,
+        place: Place,
+        field: Field,
+        (kind, value): (Kind, &[u8]),
+        layers: &[Layer],
+    ) {
+        let Some(first) = layers.first() else { return };
+        // One key for all layers, so that a value is hashed once.
+        let hash = first.filed.interner.hash(field, kind, value);
+        for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
+            let class = layer.filed.interner.find(hash, field, kind, value);
+            if let Some(class) = class {
+                sight.seen.class(class);
+            }
+            if let Some(scoped) = &layer.filed.scoped {
+                sight.scopes.leaf(place, field, (kind, value), class, scoped);
+            }
+        }
+    }
+
+    fn open(&mut self, place: Place, object: u32, layers: &[Layer]) {
+        for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
+            if layer.filed.scoped.is_some() {
+                sight.scopes.open(place, object);
+            }
+        }
+    }
+
+    fn close(&mut self, place: Place, layers: &[Layer]) {
+        for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
+            if let Some(scoped) = &layer.filed.scoped {
+                sight.scopes.close(place, scoped, &layer.gone.roots, self.routes);
+            }
+        }
+    }
+}
+
+/// A segment of an event's type, counted from 0.
+pub(crate) fn segment(event_type: &[u8], index: u16) -> Option<&[u8]> {
+    event_type.split(|&b| b == b'.').nth(usize::from(index))
 }
 
 impl Layer {

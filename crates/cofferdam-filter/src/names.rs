@@ -1,14 +1,19 @@
-//! A few names, and what each leads to: the steps of a tree.
+//! Names, mostly a few, and what each leads to: the steps of a tree.
 //!
 //! Most names of an event are nobody's. So the first question is one bit: is there a name of this
 //! length? Then lengths and the first eight bytes are compared as numbers, and only what is equal so far
 //! is compared as bytes. A name that is looked up from an event costs a few instructions that way,
 //! and no call.
 
-/// Names in the order of their length, their first eight bytes and the rest of them.
+use std::collections::BTreeMap;
+
+/// Names, mostly in the order of their length, their first eight bytes and the rest of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
+    /// Up to [`SOME`] of them.
     entries: Vec<Entry>,
+    /// All of them once there are more: a list in order would be moved for each that is added.
+    many: BTreeMap<Box<[u8]>, u32>,
     /// A bit for each length that a name has; 63 stands for all from there on.
     lengths: u64,
 }
@@ -22,6 +27,8 @@ struct Entry {
 
 /// So many names are looked through one by one.
 const FEW: usize = 8;
+/// So many are searched in a list.
+const SOME: usize = 64;
 
 impl Names {
     /// What `name` leads to.
@@ -34,6 +41,9 @@ impl Names {
         if self.entries.len() > FEW {
             return self.search(order, name).ok().map(|found| self.entries[found].target);
         }
+        if !self.many.is_empty() {
+            return self.many.get(name).copied();
+        }
         let same = |entry: &&Entry| {
             entry.order == order && (name.len() <= 8 || entry.name[8..] == name[8..])
         };
@@ -42,15 +52,22 @@ impl Names {
 
     /// What `name` leads to; `target` from now on if it led nowhere.
     pub(crate) fn get_or_insert(&mut self, name: &[u8], target: u32) -> u32 {
+        self.lengths |= length_bit(name);
+        if !self.many.is_empty() {
+            return *self.many.entry(Box::from(name)).or_insert(target);
+        }
         let order = (name.len(), head(name));
         match self.search(order, name) {
-            Ok(found) => self.entries[found].target,
+            Ok(found) => return self.entries[found].target,
             Err(place) => {
-                self.entries.insert(place, Entry { order, name: Box::from(name), target });
-                self.lengths |= length_bit(name);
-                target
+                self.entries.insert(place, Entry { order, name: Box::from(name), target })
             }
         }
+        if self.entries.len() > SOME {
+            let entries = self.entries.drain(..);
+            self.many.extend(entries.map(|entry| (entry.name, entry.target)));
+        }
+        target
     }
 
     fn search(&self, order: (usize, u64), name: &[u8]) -> Result<usize, usize> {
@@ -126,7 +143,7 @@ mod tests {
     proptest! {
         #[test]
         fn says_what_a_map_says(
-            own in prop::collection::vec("[ab\0]{0,10}", 0..20),
+            own in prop::collection::vec("[ab\0]{0,10}", 0..200),
             asked in prop::collection::vec("[ab\0]{0,10}", 0..20),
         ) {
             let mut names = Names::default();

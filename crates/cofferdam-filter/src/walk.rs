@@ -17,13 +17,13 @@
 
 use core::mem;
 
-use cofferdam_core::{Reason, pipeline::RouteId};
+use cofferdam_core::Reason;
 use cofferdam_json::{Fault, Number, Reader, Structure, unescape};
 
 use crate::{
     graph::{FilterGraph, Shape},
     interner::Kind,
-    layer::{Filed, Layer, Sight},
+    layer::Layer,
     path::{Field, Place},
     seen::grow,
 };
@@ -64,7 +64,7 @@ struct Open {
 
 impl Buffers {
     /// A new event, for a graph of so many places. Whether the numbers of objects begin again.
-    fn begin(&mut self, places: usize) -> bool {
+    pub(crate) fn begin(&mut self, places: usize) -> bool {
         grow(&mut self.named, places);
         self.open.clear();
         // An event cannot hold as many objects as are left here.
@@ -96,26 +96,47 @@ impl Buffers {
     }
 }
 
-/// Notes in `sights` what the event holds, one for each layer, and in `routes` what follows.
+/// What there is to know of one event, and where it is noted.
+pub(crate) trait Notes {
+    /// Notes which patterns the event's type fits; whether there are any.
+    fn event_type(
+        &mut self,
+        event_type: &[u8],
+        layers: &[Layer],
+        segments: &[(u16, Field)],
+    ) -> bool;
+
+    /// Notes a value that rules may look at.
+    fn value(&mut self, place: Place, field: Field, value: (Kind, &[u8]), layers: &[Layer]);
+
+    fn open(&mut self, place: Place, object: u32, layers: &[Layer]);
+    fn close(&mut self, place: Place, layers: &[Layer]);
+}
+
+/// How a walk ended that nothing stopped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Walked {
+    /// Whether some rule wants events of this type.
+    pub(crate) is_wanted: bool,
+    /// Whether another organisation than the tenant's was named.
+    pub(crate) is_foreign: bool,
+}
+
+/// Walks an event, and notes in `notes` what it holds. The buffers were begun.
 pub(crate) fn walk(
     graph: &FilterGraph,
     event: &[u8],
     buffers: &mut Buffers,
-    sights: &mut [Sight],
-    routes: &mut Vec<RouteId>,
-) -> Result<(), Stop> {
+    notes: &mut impl Notes,
+) -> Result<Walked, Stop> {
     let (shape, layers) = (&*graph.shape, graph.layers.as_slice());
-    if buffers.begin(shape.paths.len()) {
-        sights.iter_mut().for_each(|sight| sight.scopes.forget());
-    }
     let mut structure = Structure::new(event);
     let mut walk = Walk {
         shape,
         layers,
-        has_patterns: layers.iter().any(|layer| layer.filed.scoped.is_some()),
+        has_patterns: graph.has_event_patterns(),
         structure: &mut structure,
-        sights,
-        routes,
+        notes,
         type_rank: usize::MAX,
         is_wanted: false,
         is_foreign: false,
@@ -126,36 +147,23 @@ pub(crate) fn walk(
         _ => walk.typed(&buffers.event_type)?,
     }
     let Walk { is_wanted, is_foreign, .. } = walk;
-    if is_wanted {
-        for (layer, sight) in layers.iter().zip(sights) {
-            layer.collect(&mut sight.seen, routes);
-        }
-    } else if routes.is_empty() {
-        return Err(Stop::Unmatched);
-    }
-    // Not before it is known that the event is wanted: otherwise the order of members would decide
-    // between this and the other.
-    if is_foreign { Err(Stop::Refused(Reason::ForeignOrganisation)) } else { Ok(()) }
+    Ok(Walked { is_wanted, is_foreign })
 }
 
-struct Walk<'w, 'e> {
+struct Walk<'w, 'e, N> {
     shape: &'w Shape,
     layers: &'w [Layer],
     /// Whether some layer has event patterns.
     has_patterns: bool,
     structure: &'w mut Structure<'e>,
-    /// One for each layer.
-    sights: &'w mut [Sight],
-    routes: &'w mut Vec<RouteId>,
+    notes: &'w mut N,
     /// Which of the type's fields was seen; the lowest counts.
     type_rank: usize,
-    /// Whether some rule wants events of this type.
     is_wanted: bool,
-    /// Whether another organisation than the tenant's was named.
     is_foreign: bool,
 }
 
-impl<'e> Walk<'_, 'e> {
+impl<'e, N: Notes> Walk<'_, 'e, N> {
     fn run(&mut self, buffers: &mut Buffers) -> Result<(), Stop> {
         let start = self.skip_white_space(0);
         if self.byte(start) != Some(b'{') {
@@ -204,24 +212,15 @@ impl<'e> Walk<'_, 'e> {
     fn open(&mut self, place: Place, bracket: u8, buffers: &mut Buffers) -> Result<(), Stop> {
         buffers.open(place, bracket)?;
         if bracket == b'{' && self.has_patterns {
-            for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
-                if layer.filed.scoped.is_some() {
-                    sight.scopes.open(place, buffers.object);
-                }
-            }
+            self.notes.open(place, buffers.object, self.layers);
         }
         Ok(())
     }
 
     fn close(&mut self, buffers: &mut Buffers) {
         let Some(Open { place, object }) = buffers.open.pop() else { return };
-        if object == 0 || !self.has_patterns {
-            return;
-        }
-        for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
-            if let Some(scoped) = &layer.filed.scoped {
-                sight.scopes.close(place, scoped, &layer.gone.roots, self.routes);
-            }
+        if object != 0 && self.has_patterns {
+            self.notes.close(place, self.layers);
         }
     }
 
@@ -251,7 +250,11 @@ impl<'e> Walk<'_, 'e> {
         }
         let start = start + 1;
         let end = self.structure.quote(start).ok_or(MALFORMED)?;
-        let colon = self.skip_white_space(end + 1);
+        // Mostly nothing stands in between.
+        let colon = match self.byte(end + 1) {
+            Some(b':') => end + 1,
+            _ => self.skip_white_space(end + 1),
+        };
         if self.byte(colon) != Some(b':') {
             return Err(MALFORMED);
         }
@@ -323,18 +326,7 @@ impl<'e> Walk<'_, 'e> {
 
     /// The event type is known: find its patterns, or stop if nothing else can match.
     fn typed(&mut self, event_type: &[u8]) -> Result<(), Stop> {
-        for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
-            let Filed { types, interner, .. } = &*layer.filed;
-            if !sight.seen.event_type(event_type, types) {
-                continue;
-            }
-            self.is_wanted = true;
-            for &(index, field) in &self.shape.segments {
-                let segment = event_type.split(|&b| b == b'.').nth(usize::from(index));
-                let class = segment.and_then(|text| interner.get(field, Kind::String, text));
-                class.into_iter().for_each(|class| sight.seen.class(class));
-            }
-        }
+        self.is_wanted = self.notes.event_type(event_type, self.layers, &self.shape.segments);
         if self.is_wanted || self.has_patterns { Ok(()) } else { Err(Stop::Unmatched) }
     }
 
@@ -344,18 +336,7 @@ impl<'e> Walk<'_, 'e> {
         {
             self.is_foreign |= !own.is(kind, value);
         }
-        let Some(first) = self.layers.first() else { return };
-        // One key for all layers, so that a value is hashed once.
-        let hash = first.filed.interner.hash(field, kind, value);
-        for (layer, sight) in self.layers.iter().zip(self.sights.iter_mut()) {
-            let class = layer.filed.interner.find(hash, field, kind, value);
-            if let Some(class) = class {
-                sight.seen.class(class);
-            }
-            if let Some(scoped) = &layer.filed.scoped {
-                sight.scopes.leaf(place, field, (kind, value), class, scoped);
-            }
-        }
+        self.notes.value(place, field, (kind, value), self.layers);
     }
 
     fn names_organisation(&self, place: Place) -> bool {
@@ -365,18 +346,13 @@ impl<'e> Walk<'_, 'e> {
     }
 
     /// What a string says whose quotes stand about these places.
-    #[inline]
+    #[inline(always)]
     fn text<'b>(&self, start: usize, end: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Stop>
     where
         'e: 'b,
     {
         let raw = self.structure.bytes().get(start..end).unwrap_or_default();
-        if !self.structure.has_backslash(start, end) {
-            return Ok(raw);
-        }
-        buffer.clear();
-        unescape(raw, buffer)?;
-        Ok(buffer)
+        if self.structure.has_backslash(start, end) { unescaped(raw, buffer) } else { Ok(raw) }
     }
 
     #[inline]
@@ -391,4 +367,11 @@ impl<'e> Walk<'_, 'e> {
         }
         at
     }
+}
+
+#[cold]
+fn unescaped<'b>(raw: &[u8], buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Stop> {
+    buffer.clear();
+    unescape(raw, buffer)?;
+    Ok(buffer)
 }

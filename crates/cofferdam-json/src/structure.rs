@@ -163,11 +163,13 @@ impl<'a> Structure<'a> {
 
     /// Whether a backslash stands in `from..to`, a part of the document that was just asked about.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn has_backslash(&self, from: usize, to: usize) -> bool {
-        if !self.window.any_backslash {
-            return false;
-        }
+        self.window.any_backslash && self.has_backslash_there(from, to)
+    }
+
+    #[inline(never)]
+    fn has_backslash_there(&self, from: usize, to: usize) -> bool {
         let (from_block, to_block) = (from / BLOCK, to / BLOCK);
         let may_have = (from_block..=to_block).any(|index| {
             let block = self.window.blocks.get(index.wrapping_sub(self.first));
