@@ -130,6 +130,99 @@ impl Engine for Cofferdam {
     }
 }
 
+/// Cofferdam's filter, sixteen events at a time.
+pub struct Batched(Cofferdam);
+
+impl Matcher for Batched {
+    fn matches(&mut self, event: &[u8]) -> usize {
+        self.0.matches(event)
+    }
+
+    fn pass(&mut self, stream: &Stream) -> u64 {
+        let Cofferdam { graph, scratch } = &mut self.0;
+        let mut sum = 0;
+        let mut batch: [&[u8]; 16] = [&[]; 16];
+        let mut events = stream.events();
+        loop {
+            let mut count = 0;
+            for (place, event) in batch.iter_mut().zip(&mut events) {
+                *place = event;
+                count += 1;
+            }
+            let (batch, _) = batch.split_at(count);
+            graph.filter_batch(batch, scratch, |_, verdict| {
+                if let Verdict::Matched(routes) = verdict {
+                    sum += routes.len() as u64;
+                }
+            });
+            if count < 16 {
+                return sum;
+            }
+        }
+    }
+}
+
+impl Engine for Batched {
+    const NAME: &'static str = "Cofferdam, 16 at a time";
+    type Text = Vec<u8>;
+
+    fn text(rules: &Rules) -> Self::Text {
+        rules.document()
+    }
+
+    fn worst_text(worst: &Worst) -> Self::Text {
+        worst.document()
+    }
+
+    fn text_bytes(text: &Self::Text) -> usize {
+        text.len()
+    }
+
+    fn build(text: &Self::Text, event: &[u8]) -> Result<Self, SetupError> {
+        Cofferdam::build(text, event).map(Self)
+    }
+}
+
+/// Cofferdam's filter with the same rules as event patterns.
+pub struct EventPatterns(Cofferdam);
+
+impl EventPatterns {
+    fn document(patterns: Vec<(u32, String)>) -> Vec<u8> {
+        let subscription = |(route, pattern): (u32, String)| {
+            format!(r#"{{"eventPattern":{pattern},"targetQueue":"queue://lane-{route}"}}"#)
+        };
+        let all: Vec<String> = patterns.into_iter().map(subscription).collect();
+        format!(r#"{{"tenantId":"acme","subscriptions":[{}]}}"#, all.join(",")).into_bytes()
+    }
+}
+
+impl Matcher for EventPatterns {
+    fn matches(&mut self, event: &[u8]) -> usize {
+        self.0.matches(event)
+    }
+}
+
+impl Engine for EventPatterns {
+    const NAME: &'static str = "Cofferdam, event patterns";
+    type Text = Vec<u8>;
+
+    fn text(rules: &Rules) -> Self::Text {
+        Self::document(rules.patterns())
+    }
+
+    fn worst_text(worst: &Worst) -> Self::Text {
+        Self::document(worst.patterns())
+    }
+
+    fn text_bytes(text: &Self::Text) -> usize {
+        text.len()
+    }
+
+    fn build(text: &Self::Text, event: &[u8]) -> Result<Self, SetupError> {
+        Cofferdam::build(text, event).map(Self)
+    }
+}
+
 /// Cofferdam's filter over the events that the strict check passes.
 pub struct StrictCofferdam {
     filter: Cofferdam,

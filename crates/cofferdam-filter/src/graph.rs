@@ -25,6 +25,7 @@ use cofferdam_core::{
 };
 
 use crate::{
+    batch::Later,
     layer::{Layer, Sight, Sights},
     organisation::Organisation,
     path::{Field, PathTree},
@@ -61,9 +62,10 @@ pub(crate) struct Shape {
 #[derive(Clone, Default)]
 pub struct Scratch {
     /// One for each layer of a graph.
-    sights: Vec<Sight>,
-    walk: walk::Buffers,
-    routes: Vec<RouteId>,
+    pub(crate) sights: Vec<Sight>,
+    pub(crate) walk: walk::Buffers,
+    pub(crate) routes: Vec<RouteId>,
+    pub(crate) later: Later,
 }
 
 impl FilterGraph {

@@ -107,6 +107,26 @@ impl Interner {
         }
     }
 
+    /// The class that a value with this hash most likely has, by its slot alone.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> Option<Class> {
+        let slot = self.slots.get(hash as usize & (self.slots.len() - 1))?;
+        (slot.tag == tag(hash) && slot.class != EMPTY.class).then_some(Class(slot.class))
+    }
+
+    /// Something of a class's entry, so that the entry is near.
+    #[inline]
+    pub(crate) fn glance(&self, class: Class) -> u32 {
+        self.entries.get(class.0 as usize).map_or(0, |entry| entry.len)
+    }
+
+    /// Something of a class's value.
+    #[inline]
+    pub(crate) fn glance_at_value(&self, class: Class) -> u32 {
+        let value = self.entries.get(class.0 as usize).map(|entry| self.value(entry));
+        value.and_then(<[u8]>::first).copied().map_or(0, u32::from)
+    }
+
     fn is(&self, class: u32, field: Field, kind: Kind, bytes: &[u8]) -> bool {
         let Some(entry) = self.entries.get(class as usize) else { return false };
         entry.field == field && entry.kind == kind && self.value(entry) == bytes

@@ -44,6 +44,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod batch;
 mod compile;
 mod document;
 mod event_type;

@@ -60,7 +60,7 @@ impl Names {
         match self.search(order, name) {
             Ok(found) => return self.entries[found].target,
             Err(place) => {
-                self.entries.insert(place, Entry { order, name: Box::from(name), target })
+                self.entries.insert(place, Entry { order, name: Box::from(name), target });
             }
         }
         if self.entries.len() > SOME {

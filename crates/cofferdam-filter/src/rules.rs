@@ -210,6 +210,18 @@ impl Lists {
         rules.filter(move |(at, _)| !gone.has(start + at)).map(|(_, rule)| rule)
     }
 
+    /// Something of where a list is, so that this is near.
+    #[inline]
+    pub(crate) fn glance(&self, list: u32) -> u32 {
+        self.starts.get(list as usize).copied().unwrap_or(0)
+    }
+
+    /// Something of a list's rules.
+    #[inline]
+    pub(crate) fn glance_at_rules(&self, list: u32) -> u32 {
+        self.postings.get(self.glance(list) as usize).map_or(0, |rule| rule.then)
+    }
+
     /// The place of the rule of a list for which `is_it` holds, and how often it was filed.
     pub(crate) fn find(&self, list: u32, is_it: impl Fn(&Posting) -> bool) -> Option<(u32, u32)> {
         let (start, postings) = self.list(list);

@@ -54,6 +54,20 @@ impl Seen {
         !patterns.is_empty()
     }
 
+    /// Notes a pattern that the event's type fits.
+    pub(crate) fn pattern(&mut self, pattern: PatternId) {
+        if let Some(last) = self.pattern_stamps.get_mut(pattern.0 as usize) {
+            *last = self.event;
+            self.patterns.push(pattern);
+        }
+    }
+
+    /// Something of what is kept of a class, so that it is near.
+    #[inline]
+    pub(crate) fn glance(&self, class: Class) -> u32 {
+        self.class_stamps.get(class.0 as usize).copied().unwrap_or(0)
+    }
+
     /// Notes a class, once.
     #[inline]
     pub(crate) fn class(&mut self, class: Class) {

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod batch;
     mod corpora;
     mod event_patterns;
     mod front_page;

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod instructions;
 mod prove;
 mod tools;
 
@@ -17,6 +18,7 @@ const HELP: &str = "\
 cargo xtask test [STEP...]   run every check, or only the named steps
 cargo xtask bench [--quick] [SECTION...]
                              measure, and write the tables of docs/BENCHMARKS.md
+cargo xtask instructions     count the filter's instructions, and write them down
 cargo xtask steps            list the steps of `test`
 ";
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "test" => prove::run(&rest),
         "bench" => bench::run(&rest),
+        "instructions" => instructions::write(),
         "steps" => {
             prove::list();
             Ok(())

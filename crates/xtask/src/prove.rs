@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use crate::tools::{cargo_tool, command, debian, output, root, run as run_command};
+use crate::{
+    instructions,
+    tools::{cargo_tool, command, debian, output, root, run as run_command},
+};
 
 /// Seconds that each fuzz target runs; its corpus is replayed first.
 const FUZZ_SECONDS: u32 = 5;
@@ -29,6 +32,11 @@ const STEPS: &[Step] = &[
         name: "gateway",
         what: "the example end to end, built as its users build it",
         run: gateway,
+    },
+    Step {
+        name: "instructions",
+        what: "the filter takes as many instructions as are written down",
+        run: instructions::check,
     },
     Step { name: "fuzz", what: "each fuzz target for a few seconds", run: fuzz },
 ];
