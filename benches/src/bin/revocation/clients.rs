@@ -4,13 +4,15 @@
 //! close frame: when it was seen, on the clock that all processes of the machine share, and its code.
 
 use std::{
+    future::pending,
     io::{BufRead, BufWriter, Write},
     net::SocketAddr,
+    sync::mpsc,
     time::Duration,
 };
 
 use futures_util::StreamExt;
-use tokio::{net::TcpStream, sync::mpsc, task::JoinSet};
+use tokio::{net::TcpStream, task::JoinSet};
 use tokio_tungstenite::{
     client_async_with_config,
     tungstenite::{
@@ -26,10 +28,48 @@ const AT_ONCE: usize = 64;
 /// How long a client waits before it answers.
 const ALL_ARE_TOLD: Duration = Duration::from_millis(300);
 
+/// How long closes are gathered after several were written down. They carry the time at which they
+/// were seen, so this is in no figure.
+const GATHERED: Duration = Duration::from_millis(1);
+
+/// When a client saw the close frame, and its code.
+type Closed = (u64, u16);
+
 /// Runs until the last socket is closed, or the process that started this one is gone.
-pub(crate) async fn run(address: SocketAddr) -> Result<(), Failure> {
+pub(crate) fn run(address: SocketAddr) -> Result<(), Failure> {
     let tokens = std::io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
-    let (sender, mut closed) = mpsc::unbounded_channel();
+    // One thread for all sockets: several would wake each other, on the cores that are being measured.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (sender, closed) = mpsc::channel();
+    runtime.block_on(connect_all(address, tokens, sender))?;
+    std::thread::spawn(move || runtime.block_on(pending::<()>()));
+    report(&closed)
+}
+
+/// Writes down what was closed, in batches: a line alone would be a wake-up and a system call each.
+fn report(closed: &mpsc::Receiver<Closed>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    writeln!(out, "ready")?;
+    out.flush()?;
+    while let Ok(first) = closed.recv() {
+        let batch: Vec<Closed> = std::iter::once(first).chain(closed.try_iter()).collect();
+        for (seen, code) in &batch {
+            writeln!(out, "{seen} {code}")?;
+        }
+        out.flush()?;
+        // After one alone the next call comes at once, and is not to find the cores asleep.
+        if batch.len() > 1 {
+            std::thread::sleep(GATHERED);
+        }
+    }
+    Ok(())
+}
+
+async fn connect_all(
+    address: SocketAddr,
+    tokens: Vec<String>,
+    closed: mpsc::Sender<Closed>,
+) -> Result<(), Failure> {
     let mut connecting = JoinSet::new();
     for token in tokens {
         if connecting.len() >= AT_ONCE
@@ -37,22 +77,10 @@ pub(crate) async fn run(address: SocketAddr) -> Result<(), Failure> {
         {
             connected??;
         }
-        connecting.spawn(connect(address, token, sender.clone()));
+        connecting.spawn(connect(address, token, closed.clone()));
     }
     while let Some(connected) = connecting.join_next().await {
         connected??;
-    }
-    drop(sender);
-    // A line alone would be a system call each, on the cores that are being measured.
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    writeln!(out, "ready")?;
-    out.flush()?;
-    let mut lines = Vec::new();
-    while closed.recv_many(&mut lines, 1_000).await > 0 {
-        for (seen, code) in lines.drain(..) {
-            writeln!(out, "{seen} {code}")?;
-        }
-        out.flush()?;
     }
     Ok(())
 }
@@ -61,7 +89,7 @@ pub(crate) async fn run(address: SocketAddr) -> Result<(), Failure> {
 async fn connect(
     address: SocketAddr,
     token: String,
-    closed: mpsc::UnboundedSender<(u64, u16)>,
+    closed: mpsc::Sender<Closed>,
 ) -> Result<(), Failure> {
     let socket = TcpStream::connect(address).await?;
     let mut request = format!("ws://{address}/").into_client_request()?;

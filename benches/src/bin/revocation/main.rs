@@ -57,17 +57,21 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [name, address] if name == "--clients" => {
             allow_files()?;
-            runtime.block_on(clients::run(address.parse()?))
+            clients::run(address.parse()?)
         }
-        [] => runtime.block_on(measure(10_000)),
-        [name, sessions] if name == "--sessions" => runtime.block_on(measure(sessions.parse()?)),
+        [] => serve(10_000),
+        [name, sessions] if name == "--sessions" => serve(sessions.parse()?),
         _ => Err("usage: [--sessions N]".into()),
     }
+}
+
+fn serve(sessions: usize) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure(sessions))
 }
 
 async fn measure(sessions: usize) -> Result<(), Failure> {

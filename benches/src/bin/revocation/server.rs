@@ -24,13 +24,14 @@ use crate::{Failure, PATIENCE};
 
 /// A server with all its sessions open, and the clients at their other ends.
 pub(crate) struct Stage {
+    /// Dropped first: clients that are still connected have nobody to tell what the end looks like.
+    _process: Child,
     pub(crate) registry: SessionRegistry,
     pub(crate) tenants: Vec<TenantId>,
     clients: Lines<BufReader<ChildStdout>>,
     _driver: SessionDriver,
-    /// Dropped, they end accepting, every session and every client.
+    /// Dropped, they end accepting, and every session.
     _tasks: JoinSet<()>,
-    _process: Child,
 }
 
 impl Stage {
@@ -116,6 +117,7 @@ async fn session(
     let why = match registry.open(context) {
         Ok(mut guard) => {
             tokio::select! {
+                biased; // as users are told: a session that is over is sent nothing more
                 why = guard.ended() => why,
                 _ = socket.next() => return,
             }

@@ -3,10 +3,13 @@
 //! Two ordered sets, as the orders differ: two sessions that end at one `exp` end at different
 //! monotonic times if the wall clock moved between their openings. Whatever takes a session out of
 //! one takes it out of the other.
+//!
+//! A tenant has a queue of its sessions, and the machine one of the tenants, each by what ends first
+//! of it. So a tenant whose sessions all end is taken out at once, and not session by session.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use cofferdam_core::{ConnectionId, Now, TenantContext, TenantId};
+use cofferdam_core::{Now, TenantContext};
 
 /// When a session ends: whichever of both is first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,44 +33,56 @@ impl Deadline {
         now.monotonic_ns() >= self.monotonic_ns || now.wall_ms() >= self.wall_ms
     }
 
+    pub(super) const fn monotonic_ns(self) -> u64 {
+        self.monotonic_ns
+    }
+
     /// When the credential ends by the wall clock, in milliseconds.
     pub(super) const fn wall_ms(self) -> i64 {
         self.wall_ms
     }
 }
 
-/// The deadlines of all sessions.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    monotonic: BTreeSet<(u64, TenantId, ConnectionId)>,
-    wall: BTreeSet<(i64, TenantId, ConnectionId)>,
+/// The deadlines of whatever is told apart by a `K`.
+#[derive(Debug)]
+pub(super) struct Queue<K> {
+    monotonic: BTreeSet<(u64, K)>,
+    wall: BTreeSet<(i64, K)>,
 }
 
-impl Queue {
-    pub(super) fn insert(&mut self, tenant: &TenantId, connection: ConnectionId, at: Deadline) {
-        self.monotonic.insert((at.monotonic_ns, tenant.clone(), connection));
-        self.wall.insert((at.wall_ms, tenant.clone(), connection));
+impl<K: Clone + Ord> Queue<K> {
+    pub(super) fn insert(&mut self, key: &K, at: Deadline) {
+        self.monotonic.insert((at.monotonic_ns, key.clone()));
+        self.wall.insert((at.wall_ms, key.clone()));
     }
 
-    pub(super) fn remove(&mut self, tenant: &TenantId, connection: ConnectionId, at: Deadline) {
-        self.monotonic.remove(&(at.monotonic_ns, tenant.clone(), connection));
-        self.wall.remove(&(at.wall_ms, tenant.clone(), connection));
+    pub(super) fn remove(&mut self, key: &K, at: Deadline) {
+        self.monotonic.remove(&(at.monotonic_ns, key.clone()));
+        self.wall.remove(&(at.wall_ms, key.clone()));
     }
 
-    /// The earliest end on the monotonic clock, in nanoseconds.
-    pub(super) fn next_ns(&self) -> Option<u64> {
-        self.monotonic.first().map(|(at, ..)| *at)
+    /// The earliest end by each clock.
+    pub(super) fn first(&self) -> Option<Deadline> {
+        let monotonic_ns = self.monotonic.first()?.0;
+        let wall_ms = self.wall.first()?.0;
+        Some(Deadline { monotonic_ns, wall_ms })
     }
 
-    /// A session that is over by the monotonic clock.
-    pub(super) fn over_by_monotonic(&self, now: Now) -> Option<(TenantId, ConnectionId)> {
-        let (at, tenant, connection) = self.monotonic.first()?;
-        (*at <= now.monotonic_ns()).then(|| (tenant.clone(), *connection))
+    /// What is over by the monotonic clock, the earliest first.
+    pub(super) fn over_by_monotonic(&self, now: Now) -> Vec<K> {
+        let over = self.monotonic.iter().take_while(|(at, _)| *at <= now.monotonic_ns());
+        over.map(|(_, key)| key.clone()).collect()
     }
 
-    /// A session that is over by the wall clock.
-    pub(super) fn over_by_wall(&self, now: Now) -> Option<(TenantId, ConnectionId)> {
-        let (at, tenant, connection) = self.wall.first()?;
-        (*at <= now.wall_ms()).then(|| (tenant.clone(), *connection))
+    /// What is over by the wall clock, the earliest first.
+    pub(super) fn over_by_wall(&self, now: Now) -> Vec<K> {
+        let over = self.wall.iter().take_while(|(at, _)| *at <= now.wall_ms());
+        over.map(|(_, key)| key.clone()).collect()
+    }
+}
+
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        Self { monotonic: BTreeSet::new(), wall: BTreeSet::new() }
     }
 }

@@ -26,7 +26,8 @@ const WALL_CHECK_NS: u64 = 1_000_000_000;
 pub struct Sessions {
     limits: Limits,
     rooms: BTreeMap<TenantId, Room>,
-    queue: Queue,
+    /// Tenants with sessions, by when one of theirs ends.
+    queue: Queue<TenantId>,
     count: usize,
     /// Tenants without sessions, by when what is remembered of them may be forgotten.
     quiet: BTreeSet<(u64, TenantId)>,
@@ -88,7 +89,6 @@ impl Sessions {
             self.wall_checked = grid(now);
         }
         let deadline = Deadline::of(&context, now);
-        self.queue.insert(&tenant, connection, deadline);
         self.rooms.entry(tenant.clone()).or_default().insert(context, deadline);
         self.count += 1;
         self.settle(&tenant, now);
@@ -144,11 +144,10 @@ impl Sessions {
             Ok(()) => {
                 let Some(room) = self.rooms.get_mut(&tenant) else { return };
                 let deadline = Deadline::of(&context, now);
-                if let Some(old) = room.remove(connection) {
-                    self.queue.remove(&tenant, connection, old.deadline);
-                    self.queue.insert(&tenant, connection, deadline);
+                if room.remove(connection).is_some() {
                     room.insert(context, deadline);
                 }
+                self.settle(&tenant, now);
             }
             Err(why @ (Why::Unknown | Why::NotLater)) => {
                 effects.push(Effect::Refused { tenant, connection, why });
@@ -199,9 +198,19 @@ impl Sessions {
         why: Why,
         effects: &mut Vec<Effect>,
     ) {
-        for connection in connections {
-            self.end(tenant, connection, why, effects);
+        let Some(room) = self.rooms.get_mut(tenant) else { return };
+        if connections.len() < room.len() {
+            for connection in connections {
+                self.end(tenant, connection, why, effects);
+            }
+            return;
         }
+        let ended = room.clear();
+        self.count -= ended.len();
+        effects.extend(ended.into_keys().map(|connection| {
+            let tenant = tenant.clone();
+            Effect::End { tenant, connection, why }
+        }));
     }
 
     fn end(
@@ -218,15 +227,21 @@ impl Sessions {
 
     fn forget(&mut self, tenant: &TenantId, connection: ConnectionId) -> bool {
         let Some(room) = self.rooms.get_mut(tenant) else { return false };
-        let Some(session) = room.remove(connection) else { return false };
-        self.queue.remove(tenant, connection, session.deadline);
-        self.count -= 1;
-        true
+        let is_open = room.remove(connection).is_some();
+        self.count -= usize::from(is_open);
+        is_open
     }
 
-    /// Lets go of a tenant of whom there is nothing, or notes until when there is.
+    /// To be called after whatever changed a tenant's sessions: notes which of them ends first. Lets
+    /// go of a tenant of whom there is nothing, or notes until when there is.
     fn settle(&mut self, tenant: &TenantId, now: Now) {
         let Some(room) = self.rooms.get_mut(tenant) else { return };
+        let first = room.queue.first();
+        if room.queued_at != first {
+            let noted = std::mem::replace(&mut room.queued_at, first);
+            noted.into_iter().for_each(|at| self.queue.remove(tenant, at));
+            first.into_iter().for_each(|at| self.queue.insert(tenant, at));
+        }
         let at = room.forgotten_at_ns();
         if let Some(noted) = std::mem::replace(&mut room.quiet_at_ns, at) {
             self.quiet.remove(&(noted, tenant.clone()));
@@ -266,16 +281,20 @@ impl Sessions {
     }
 
     fn expire(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        while let Some((tenant, connection)) = self.queue.over_by_monotonic(now) {
-            self.end(&tenant, connection, Why::Expired, effects);
+        for tenant in self.queue.over_by_monotonic(now) {
+            let room = self.rooms.get(&tenant);
+            let over = room.map(|room| room.queue.over_by_monotonic(now)).unwrap_or_default();
+            self.end_all(&tenant, over, Why::Expired, effects);
             self.settle(&tenant, now);
         }
         if grid(now) <= self.wall_checked {
             return;
         }
         self.wall_checked = grid(now);
-        while let Some((tenant, connection)) = self.queue.over_by_wall(now) {
-            self.end(&tenant, connection, Why::Expired, effects);
+        for tenant in self.queue.over_by_wall(now) {
+            let room = self.rooms.get(&tenant);
+            let over = room.map(|room| room.queue.over_by_wall(now)).unwrap_or_default();
+            self.end_all(&tenant, over, Why::Expired, effects);
             self.settle(&tenant, now);
         }
     }
@@ -341,7 +360,7 @@ impl Machine for Sessions {
     fn poll_timeout(&self) -> Option<Now> {
         let check = (self.count > 0).then(|| (self.wall_checked + 1).saturating_mul(WALL_CHECK_NS));
         let candidates = [
-            self.queue.next_ns(),
+            self.queue.first().map(Deadline::monotonic_ns),
             check,
             self.silent_at().map(Now::monotonic_ns),
             self.quiet.first().map(|(at, _)| *at),

@@ -159,6 +159,36 @@ fn asks_to_be_woken_when_the_next_session_ends() {
     assert_eq!(rig.pass(Duration::from_millis(300)).ended(), [(1, Why::Expired)]);
 }
 
+/// They are taken out together: nothing of them may be left behind, and nobody else's go with them.
+#[test]
+fn sessions_that_end_together_leave_nothing_behind() {
+    let until = |connection, tenant_of: &'static str, left_ms| {
+        context(connection, move |parts| {
+            parts.tenant = tenant(tenant_of);
+            parts.expires_at_ms = START + left_ms;
+        })
+    };
+    let mut rig = Rig::new();
+    rig.open(until(1, "acme", 300)).open(until(2, "acme", 400)).open(until(3, "acme", 400));
+    rig.open(until(1, "globex", 700)).revoke_now("acme", Revoked::Everything);
+    assert_eq!(rig.ended(), [1, 2, 3].map(|connection| (connection, Why::Revoked)));
+    assert_eq!(rig.sessions.len(), 1);
+    let next = |rig: &Rig| rig.sessions.poll_timeout().map(Now::monotonic_ns);
+    assert_eq!(next(&rig), Some(700_000_000), "the other tenant's");
+    assert_eq!(rig.revoke_now("acme", Revoked::Token("t2")).ended(), [], "no index has it");
+    // By the clock: some of a tenant's, then the rest of both tenants'.
+    let mut rig = Rig::new();
+    rig.open(until(1, "acme", 300)).open(until(2, "acme", 400)).open(until(3, "acme", 400));
+    rig.open(until(4, "globex", 400)).open(until(5, "globex", 700));
+    assert_eq!(rig.pass(Duration::from_millis(300)).ended(), [(1, Why::Expired)]);
+    assert_eq!(next(&rig), Some(400_000_000));
+    let ended = [2, 3, 4].map(|connection| (connection, Why::Expired));
+    assert_eq!(rig.pass(Duration::from_millis(100)).ended(), ended);
+    assert_eq!(next(&rig), Some(700_000_000));
+    assert_eq!(rig.pass(Duration::from_millis(300)).ended(), [(5, Why::Expired)]);
+    assert_eq!(rig.sessions.len(), 0);
+}
+
 /// A tenant that gives each integration an issuer of its own, for a while.
 #[test]
 fn issuers_that_were_removed_make_room_for_others() {
