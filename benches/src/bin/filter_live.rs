@@ -7,7 +7,12 @@
 //! A change is timed from the call to the new graph, by the wall's clock. Nobody who judges events waits
 //! meanwhile: they have a graph in hand.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, reason = "a program that measures and prints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a program that measures by the wall's clock and prints"
+)]
 
 use std::{
     process::ExitCode,
