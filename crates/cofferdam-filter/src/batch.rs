@@ -42,7 +42,8 @@ pub(crate) struct Later {
 
 #[derive(Clone)]
 struct Value {
-    hash: u64,
+    /// If it is needed.
+    hash: Option<u64>,
     field: Field,
     kind: Kind,
     text: Range<usize>,
@@ -106,7 +107,7 @@ impl FilterGraph {
         let (Some(layer), Some(sight)) = (self.layers.first(), sights.first()) else { return };
         let filed = &*layer.filed;
         for value in &mut later.values {
-            value.class = filed.interner.guess(value.hash);
+            value.class = value.hash.and_then(|hash| filed.interner.guess(hash));
         }
         let classes = || later.values.iter().filter_map(|value| value.class);
         let mut sum = 0_u32;
@@ -139,7 +140,7 @@ impl FilterGraph {
                 own.for_each(|(_, pattern)| sight.seen.pattern(*pattern));
                 for Value { hash, field, kind, text, .. } in values {
                     let text = later.text.get(text.clone()).unwrap_or_default();
-                    let class = layer.filed.interner.find(*hash, *field, *kind, text);
+                    let class = layer.filed.interner.get_by(&mut hash.clone(), *field, *kind, text);
                     class.into_iter().for_each(|class| sight.seen.class(class));
                 }
                 layer.collect(&mut sight.seen, routes);
@@ -157,8 +158,14 @@ impl Later {
     }
 
     fn push(&mut self, field: Field, kind: Kind, text: &[u8], layers: &[Layer]) {
-        let Some(first) = layers.first() else { return };
-        let hash = first.filed.interner.hash(field, kind, text);
+        let (mut is_hashed, mut is_looked_for) = (false, false);
+        for layer in layers {
+            let (hashed, looked_for) = layer.filed.interner.needs(field, kind);
+            is_hashed |= hashed;
+            is_looked_for |= looked_for;
+        }
+        let Some(first) = layers.first().filter(|_| is_looked_for) else { return };
+        let hash = is_hashed.then(|| first.filed.interner.hash(field, kind, text));
         let start = self.text.len();
         self.text.extend_from_slice(text);
         let text = start..self.text.len();

@@ -2,7 +2,10 @@
 
 use siphasher::sip::SipHasher13;
 
-use crate::path::Field;
+use crate::{
+    names::{FEW, Names},
+    path::Field,
+};
 
 /// A value of a field that some rule names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +25,13 @@ pub(crate) enum Kind {
     Absence,
 }
 
+impl Kind {
+    #[inline]
+    const fn is_value(self) -> bool {
+        matches!(self, Self::String | Self::Number | Self::Literal)
+    }
+}
+
 /// The classes of all fields: an open-addressing table that is never iterated.
 ///
 /// A slot holds half of the hash, so that a value which no rule names is known for one by the slot
@@ -33,6 +43,24 @@ pub(crate) struct Interner {
     entries: Vec<Entry>,
     /// All values, one after the other.
     bytes: Vec<u8>,
+    fields: Vec<Values>,
+}
+
+/// What rules name of one field.
+#[derive(Debug, Clone, Default)]
+struct Values {
+    /// Texts, while they are few; in the table too.
+    texts: Names,
+    has_many_texts: bool,
+    /// Numbers, and whatever else is no text.
+    has_others: bool,
+}
+
+/// Where a value is to be looked for.
+enum Search {
+    Nowhere,
+    AmongFew,
+    InTable,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +86,7 @@ impl Interner {
             u64::from_le_bytes(*half)
         });
         let slots = vec![EMPTY; 16];
-        Self { key: (low, high), slots, entries: Vec::new(), bytes: Vec::new() }
+        Self { key: (low, high), slots, entries: Vec::new(), bytes: Vec::new(), fields: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -81,18 +109,81 @@ impl Interner {
         self.bytes.extend_from_slice(bytes);
         self.entries.push(Entry { start, len, field, kind });
         place(&mut self.slots, hash, class);
+        self.note(field, kind, bytes, class);
         Some(Class(class))
+    }
+
+    fn note(&mut self, field: Field, kind: Kind, bytes: &[u8], class: u32) {
+        if !kind.is_value() {
+            return;
+        }
+        let index = usize::from(field.0);
+        if self.fields.len() <= index {
+            self.fields.resize_with(index + 1, Values::default);
+        }
+        let values = &mut self.fields[index];
+        match kind {
+            Kind::String if values.texts.len() < FEW => {
+                values.texts.get_or_insert(bytes, class);
+            }
+            Kind::String => values.has_many_texts = true,
+            _ => values.has_others = true,
+        }
+    }
+
+    /// Most fields have a handful of texts that rules name, or none: those are found without a hash.
+    #[inline]
+    fn search(&self, field: Field, kind: Kind) -> Search {
+        if !kind.is_value() {
+            return Search::InTable;
+        }
+        match (self.fields.get(usize::from(field.0)), kind) {
+            (Some(values), Kind::String) if values.has_many_texts => Search::InTable,
+            (Some(_), Kind::String) => Search::AmongFew,
+            (Some(values), _) if values.has_others => Search::InTable,
+            _ => Search::Nowhere,
+        }
     }
 
     /// The class of a value of an event, if a rule names it.
     #[inline]
     pub(crate) fn get(&self, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
-        self.find(self.hash(field, kind, bytes), field, kind, bytes)
+        self.get_by(&mut None, field, kind, bytes)
     }
 
-    /// The same, by a hash that an interner with the same key made.
+    /// The same, by a hash that an interner with the same key has made if it was needed.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
+    pub(crate) fn get_by(
+        &self,
+        hash: &mut Option<u64>,
+        field: Field,
+        kind: Kind,
+        bytes: &[u8],
+    ) -> Option<Class> {
+        match self.search(field, kind) {
+            Search::Nowhere => None,
+            Search::AmongFew => {
+                let values = self.fields.get(usize::from(field.0))?;
+                values.texts.get(bytes).map(Class)
+            }
+            Search::InTable => {
+                let hash = *hash.get_or_insert_with(|| self.hash(field, kind, bytes));
+                self.find(hash, field, kind, bytes)
+            }
+        }
+    }
+
+    /// Whether a value has to be hashed, and whether it has to be looked for at all.
+    pub(crate) fn needs(&self, field: Field, kind: Kind) -> (bool, bool) {
+        match self.search(field, kind) {
+            Search::Nowhere => (false, false),
+            Search::AmongFew => (false, true),
+            Search::InTable => (true, true),
+        }
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {

@@ -91,17 +91,24 @@ impl Notes for Sights<'_> {
         (kind, value): (Kind, &[u8]),
         layers: &[Layer],
     ) {
-        let Some(first) = layers.first() else { return };
         // One key for all layers, so that a value is hashed once.
-        let hash = first.filed.interner.hash(field, kind, value);
-        for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
-            let class = layer.filed.interner.find(hash, field, kind, value);
+        let mut hash = None;
+        let mut value = |layer: &Layer, sight: &mut Sight| {
+            let class = layer.filed.interner.get_by(&mut hash, field, kind, value);
             if let Some(class) = class {
                 sight.seen.class(class);
             }
             if let Some(scoped) = &layer.filed.scoped {
                 sight.scopes.leaf(place, field, (kind, value), class, scoped);
             }
+        };
+        // Mostly there is one.
+        let ([layer, layers @ ..], [sight, sights @ ..]) = (layers, &mut *self.each) else {
+            return;
+        };
+        value(layer, sight);
+        for (layer, sight) in layers.iter().zip(sights) {
+            value(layer, sight);
         }
     }
 

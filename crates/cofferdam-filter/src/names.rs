@@ -1,8 +1,8 @@
 //! Names, mostly a few, and what each leads to: the steps of a tree.
 //!
 //! Most names of an event are nobody's. So the first question is one bit: is there a name of this
-//! length? Then lengths and the first eight bytes are compared as numbers, and only what is equal so far
-//! is compared as bytes. A name that is looked up from an event costs a few instructions that way,
+//! length? Then lengths and the bytes at both ends are compared as numbers, and only what is longer than
+//! these is compared as bytes. A name that is looked up from an event costs a few instructions that way,
 //! and no call.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Names {
     /// Up to [`SOME`] of them.
     entries: Vec<Entry>,
+    /// How many those are, if they are few.
+    few: usize,
     /// All of them once there are more: a list in order would be moved for each that is added.
     many: BTreeMap<Box<[u8]>, u32>,
     /// A bit for each length that a name has; 63 stands for all from there on.
@@ -21,38 +23,69 @@ pub(crate) struct Names {
 #[derive(Debug, Clone)]
 struct Entry {
     order: (usize, u64),
+    /// The last eight bytes, if there are eight.
+    tail: u64,
     name: Box<[u8]>,
     target: u32,
 }
 
 /// So many names are looked through one by one.
-const FEW: usize = 8;
+pub(crate) const FEW: usize = 8;
 /// So many are searched in a list.
 const SOME: usize = 64;
 
 impl Names {
+    pub(crate) const fn none() -> Self {
+        Self { entries: Vec::new(), few: 0, many: BTreeMap::new(), lengths: 0 }
+    }
+
+    /// Whether there is a name of this length.
+    #[inline(always)]
+    pub(crate) const fn may_have(&self, len: usize) -> bool {
+        self.lengths & length_bit(len) != 0
+    }
+
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() + self.many.len()
+    }
+
     /// What `name` leads to.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, name: &[u8]) -> Option<u32> {
-        if self.lengths & length_bit(name) == 0 {
+        if !self.may_have(name.len()) {
             return None;
         }
-        let order = (name.len(), head(name));
-        if self.entries.len() > FEW {
-            return self.search(order, name).ok().map(|found| self.entries[found].target);
+        let few = self.entries.get(..self.few)?;
+        if few.is_empty() {
+            return self.search_all(name);
         }
-        if !self.many.is_empty() {
-            return self.many.get(name).copied();
+        let (head, tail) = (head(name), tail(name));
+        for entry in few {
+            // Up to sixteen bytes the two ends overlap or meet.
+            if entry.order.1 == head
+                && entry.order.0 == name.len()
+                && entry.tail == tail
+                && (name.len() <= 16 || *entry.name == *name)
+            {
+                return Some(entry.target);
+            }
         }
-        let same = |entry: &&Entry| {
-            entry.order == order && (name.len() <= 8 || entry.name[8..] == name[8..])
-        };
-        self.entries.iter().find(same).map(|entry| entry.target)
+        None
+    }
+
+    #[inline(never)]
+    fn search_all(&self, name: &[u8]) -> Option<u32> {
+        if self.many.is_empty() {
+            let found = self.search((name.len(), head(name)), name).ok()?;
+            return self.entries.get(found).map(|entry| entry.target);
+        }
+        self.many.get(name).copied()
     }
 
     /// What `name` leads to; `target` from now on if it led nowhere.
     pub(crate) fn get_or_insert(&mut self, name: &[u8], target: u32) -> u32 {
-        self.lengths |= length_bit(name);
+        self.lengths |= length_bit(name.len());
         if !self.many.is_empty() {
             return *self.many.entry(Box::from(name)).or_insert(target);
         }
@@ -60,13 +93,15 @@ impl Names {
         match self.search(order, name) {
             Ok(found) => return self.entries[found].target,
             Err(place) => {
-                self.entries.insert(place, Entry { order, name: Box::from(name), target });
+                let entry = Entry { order, tail: tail(name), name: Box::from(name), target };
+                self.entries.insert(place, entry);
             }
         }
         if self.entries.len() > SOME {
             let entries = self.entries.drain(..);
             self.many.extend(entries.map(|entry| (entry.name, entry.target)));
         }
+        self.few = if self.entries.len() > FEW { 0 } else { self.entries.len() };
         target
     }
 
@@ -75,8 +110,8 @@ impl Names {
     }
 }
 
-const fn length_bit(name: &[u8]) -> u64 {
-    1 << if name.len() < 63 { name.len() } else { 63 }
+const fn length_bit(len: usize) -> u64 {
+    1 << if len < 63 { len } else { 63 }
 }
 
 /// The first eight bytes as a number. Of two names of one length up to eight no two have the same.
@@ -90,6 +125,11 @@ fn head(name: &[u8]) -> u64 {
         return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
     }
     name.iter().fold(0, |head, &byte| head << 8 | u64::from(byte))
+}
+
+#[inline]
+fn tail(name: &[u8]) -> u64 {
+    name.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail))
 }
 
 #[cfg(test)]

@@ -95,6 +95,13 @@ impl PathTree {
         self.nodes.get(place.0 as usize)?.children.get(name).map(Place)
     }
 
+    /// The names in the objects of a place that lead on.
+    #[inline]
+    pub(crate) fn names(&self, place: Place) -> &Names {
+        const NONE: &Names = &Names::none();
+        self.nodes.get(place.0 as usize).map_or(NONE, |node| &node.children)
+    }
+
     #[inline]
     pub(crate) fn field(&self, place: Place) -> Option<Field> {
         self.nodes.get(place.0 as usize)?.field
@@ -102,6 +109,11 @@ impl PathTree {
 }
 
 impl Place {
+    /// The place to which a name leads.
+    pub(crate) const fn new(target: u32) -> Self {
+        Self(target)
+    }
+
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }

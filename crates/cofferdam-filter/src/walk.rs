@@ -24,6 +24,7 @@ use crate::{
     graph::{FilterGraph, Shape},
     interner::Kind,
     layer::Layer,
+    names::Names,
     path::{Field, Place},
     seen::grow,
 };
@@ -137,6 +138,7 @@ pub(crate) fn walk(
         has_patterns: graph.has_event_patterns(),
         structure: &mut structure,
         notes,
+        names: shape.paths.names(Place::default()),
         type_rank: usize::MAX,
         is_wanted: false,
         is_foreign: false,
@@ -157,6 +159,8 @@ struct Walk<'w, 'e, N> {
     has_patterns: bool,
     structure: &'w mut Structure<'e>,
     notes: &'w mut N,
+    /// The names that lead on from the innermost object.
+    names: &'w Names,
     /// Which of the type's fields was seen; the lowest counts.
     type_rank: usize,
     is_wanted: bool,
@@ -176,7 +180,7 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
             let member = if object == 0 {
                 self.element(at).map(|value| (value, Some(place)))
             } else {
-                self.member(at, place, object, buffers)?
+                self.member(at, object, buffers)?
             };
             let mut end = match member {
                 // The container is empty.
@@ -211,8 +215,11 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
 
     fn open(&mut self, place: Place, bracket: u8, buffers: &mut Buffers) -> Result<(), Stop> {
         buffers.open(place, bracket)?;
-        if bracket == b'{' && self.has_patterns {
-            self.notes.open(place, buffers.object, self.layers);
+        if bracket == b'{' {
+            self.names = self.shape.paths.names(place);
+            if self.has_patterns {
+                self.notes.open(place, buffers.object, self.layers);
+            }
         }
         Ok(())
     }
@@ -221,6 +228,9 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
         let Some(Open { place, object }) = buffers.open.pop() else { return };
         if object != 0 && self.has_patterns {
             self.notes.close(place, self.layers);
+        }
+        if let Some(outer) = buffers.open.last() {
+            self.names = self.shape.paths.names(outer.place);
         }
     }
 
@@ -236,31 +246,38 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
     fn member(
         &mut self,
         at: usize,
-        place: Place,
         object: u32,
         buffers: &mut Buffers,
     ) -> Result<Option<(usize, Option<Place>)>, Stop> {
+        let bytes = self.structure.bytes();
         // Mostly it stands right here.
-        let start = match self.byte(at) {
+        let start = match bytes.get(at) {
             Some(b'"') => at,
             _ => self.structure.quote_or_close(at).ok_or(MALFORMED)?,
         };
-        if self.byte(start) != Some(b'"') {
+        if bytes.get(start) != Some(&b'"') {
             return Ok(None);
         }
         let start = start + 1;
         let end = self.structure.quote(start).ok_or(MALFORMED)?;
-        // Mostly nothing stands in between.
-        let colon = match self.byte(end + 1) {
-            Some(b':') => end + 1,
-            _ => self.skip_white_space(end + 1),
-        };
-        if self.byte(colon) != Some(b':') {
-            return Err(MALFORMED);
+        // Mostly nothing stands about the colon either.
+        let mut value = end + 1;
+        if bytes.get(value) != Some(&b':') {
+            value = self.skip_white_space(value);
+            if self.byte(value) != Some(b':') {
+                return Err(MALFORMED);
+            }
         }
-        let value = self.skip_white_space(colon + 1);
+        value += 1;
+        if bytes.get(value).is_none_or(|byte| *byte <= b' ') {
+            value = self.skip_white_space(value);
+        }
+        // Most names are known by their length for nobody's, unless an escape makes them longer.
+        if !self.names.may_have(end - start) && !self.structure.has_any_backslash() {
+            return Ok(Some((value, None)));
+        }
         let name = self.text(start, end, &mut buffers.text)?;
-        let child = self.shape.paths.child(place, name);
+        let child = self.names.get(name).map(Place::new);
         if let Some(child) = child {
             buffers.name(child, object)?;
         }

@@ -168,6 +168,13 @@ impl<'a> Structure<'a> {
         self.window.any_backslash && self.has_backslash_there(from, to)
     }
 
+    /// Whether a backslash stands in what is known so far.
+    #[must_use]
+    #[inline(always)]
+    pub fn has_any_backslash(&self) -> bool {
+        self.window.any_backslash
+    }
+
     #[inline(never)]
     fn has_backslash_there(&self, from: usize, to: usize) -> bool {
         let (from_block, to_block) = (from / BLOCK, to / BLOCK);
