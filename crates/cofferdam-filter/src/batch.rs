@@ -201,3 +201,29 @@ impl Notes for Later {
     fn open(&mut self, _: Place, _: u32, _: &[Layer]) {}
     fn close(&mut self, _: Place, _: &[Layer]) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Compiler, Mapping, SubscriptionDocument};
+
+    /// S04: of one batch nothing is written down when the next one begins.
+    #[test]
+    fn nothing_is_kept_from_one_batch_to_the_next() {
+        let document = br#"{"tenantId":"acme","subscriptions":[
+            {"eventType":"t","filters":{"kind":["x","y"]},"targetQueue":"queue://q"}]}"#;
+        let document = SubscriptionDocument::parse(document).unwrap();
+        let mapping = Mapping::generic(&["type"]);
+        let graph = Compiler::new([1; 16]).compile(&document, &mapping, None).unwrap();
+        let event = &br#"{"type":"t","kind":"x"}"#[..];
+        let mut scratch = Scratch::default();
+        let mut written = Vec::new();
+        for _ in 0..3 {
+            graph.filter_batch(&[event; 40], &mut scratch, |_, _| {});
+            let Later { values, text, patterns, .. } = &scratch.later;
+            written.push((values.len(), text.len(), patterns.len()));
+        }
+        // The last of three parts, which has eight events.
+        assert_eq!(written, [(8, 8, 8); 3]);
+    }
+}

@@ -195,7 +195,7 @@ mod tests {
         for pattern in ["a.>", "a.*"] {
             assert_eq!(trie.get(pattern), trie.insert(pattern).ok());
         }
-        for other in ["a", ">", "a.b", "a.*.>", ""] {
+        for other in ["a", ">", "a.b", "a.*.>", "a.>.b", ""] {
             assert_eq!(trie.get(other), None, "{other}");
         }
     }

@@ -194,3 +194,61 @@ impl Crowds {
 pub(crate) fn others(conditions: &[AnyOf], own: usize) -> impl Iterator<Item = &AnyOf> {
     conditions.iter().enumerate().filter(move |(index, _)| *index != own).map(|(_, any_of)| any_of)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mapping, SubscriptionDocument, layer::Filed};
+
+    fn filed(subscriptions: impl Iterator<Item = String>) -> std::sync::Arc<Filed> {
+        let subscriptions: Vec<String> = subscriptions.collect();
+        let document =
+            format!(r#"{{"tenantId":"acme","subscriptions":[{}]}}"#, subscriptions.join(","));
+        let document = SubscriptionDocument::parse(document.as_bytes()).unwrap();
+        let mapping = Mapping::generic(&["type"]);
+        let graph = Compiler::new([1; 16]).compile(&document, &mapping, None).unwrap();
+        graph.layers[0].filed.clone()
+    }
+
+    fn typed(event_type: &str, filters: &str) -> String {
+        format!(
+            r#"{{"eventType":"{event_type}","filters":{{{filters}}},"targetQueue":"queue://q"}}"#
+        )
+    }
+
+    /// What many rules name leads to none of them, wherever it stands.
+    #[test]
+    fn a_rule_is_filed_under_what_the_fewest_name() {
+        let by_value = filed((0..50).map(|n| typed("t", &format!(r#""a":"x","k":"v{n}","z":1"#))));
+        assert_eq!((by_value.by_class.longest(), by_value.by_pattern.longest()), (1, 0));
+        let by_type = filed((0..50).map(|n| typed(&format!("t{n}"), r#""a":"x""#)));
+        assert_eq!((by_type.by_class.longest(), by_type.by_pattern.longest()), (0, 1));
+        // As many name the one as the other: the type is looked at first.
+        let either = filed((0..50).map(|n| typed(&format!("t{n}"), &format!(r#""a":"x{n}""#))));
+        assert_eq!((either.by_class.longest(), either.by_pattern.longest()), (0, 1));
+        // The most popular of several values is what counts.
+        let several =
+            filed((0..50).map(|n| typed("t", &format!(r#""a":["x","a{n}"],"k":["v{n}","w{n}"]"#))));
+        assert_eq!(several.by_class.longest(), 1);
+    }
+
+    #[test]
+    fn a_pattern_is_filed_under_what_the_fewest_ask_for() {
+        let pattern = |of: &dyn Fn(usize) -> String| {
+            let filed =
+                filed((0..50).map(|n| {
+                    format!(r#"{{"eventPattern":{},"targetQueue":"queue://q{n}"}}"#, of(n))
+                }));
+            let scoped = filed.scoped.as_ref().unwrap();
+            (scoped.inner.longest(), scoped.roots.longest())
+        };
+        assert_eq!(pattern(&|n| format!(r#"{{"a":["x"],"k":["v{n}"],"z":[1]}}"#)), (0, 1));
+        assert_eq!(pattern(&|n| format!(r#"{{"s":[1],"o":{{"a":["x"],"k":["v{n}"]}}}}"#)), (1, 1));
+        // Rather under a value that some others name than under what every value fulfils.
+        let common = |n: usize| {
+            let other = [r#"{"exists":true}"#.into(), format!(r#"{{"anything-but":"x{n}"}}"#)];
+            format!(r#"{{"a":[{}],"k":["v{}"]}}"#, other[n % 2], n / 10)
+        };
+        assert_eq!(pattern(&common), (0, 10));
+    }
+}

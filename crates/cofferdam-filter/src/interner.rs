@@ -139,7 +139,7 @@ impl Interner {
         }
         match (self.fields.get(usize::from(field.0)), kind) {
             (Some(values), Kind::String) if values.has_many_texts => Search::InTable,
-            (Some(_), Kind::String) => Search::AmongFew,
+            (Some(values), Kind::String) if values.texts.len() > 0 => Search::AmongFew,
             (Some(values), _) if values.has_others => Search::InTable,
             _ => Search::Nowhere,
         }

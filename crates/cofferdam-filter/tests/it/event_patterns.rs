@@ -282,6 +282,10 @@ fn refuses_rules_that_would_cost_too_much() {
     let absences: Vec<Value> = (0..200)
         .map(|n| json!({"o": {"a": [{"exists": false}, n], "b": [{"anything-but": n}]}}))
         .collect();
+    // Under "on" stand patterns for objects of which nothing else is known to be rare.
+    let alike: Vec<Value> = (0..200)
+        .map(|n| json!({"o": {"state": ["on"], "a": [{"exists": true}], "b": [{"exists": true}, n]}}))
+        .collect();
     let mut nested = json!({"a": [{"prefix": "x"}]});
     nested["a"] = (1..200).map(|n| json!({"prefix": "x".repeat(n)})).collect();
     let limited = Compiler::new([7; 16]).with_max_steps(199);
@@ -296,6 +300,8 @@ fn refuses_rules_that_would_cost_too_much() {
         (&absences[..], true),
         (&absences[1..], false),
         (&[nested][..], false),
+        (&alike[..], true),
+        (&alike[1..], false),
     ] {
         let fault = compile(&limited, patterns).map_err(|error| error.fault());
         assert_eq!(fault.is_err(), is_over, "{}", patterns[0]);
