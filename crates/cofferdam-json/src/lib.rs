@@ -37,8 +37,11 @@
 extern crate alloc;
 
 mod check;
+mod grammar;
+mod names;
 mod number;
 mod reader;
+mod scalar;
 mod simd;
 mod structure;
 mod text;

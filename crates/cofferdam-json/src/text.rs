@@ -121,7 +121,7 @@ pub(crate) fn next_special(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Decodes the escape at the start of `bytes`: the scalar and the length of the escape.
-fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
+pub(crate) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
     let plain = match bytes.get(1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',

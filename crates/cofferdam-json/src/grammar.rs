@@ -1,0 +1,352 @@
+//! The grammar by words.
+
+use core::hint::select_unpredictable;
+
+use crate::{
+    Reader,
+    check::Refused,
+    names::{self, Innermost, Names},
+    scalar,
+    structure::{BLOCK, Raw, escaped_bytes},
+    text,
+};
+
+/// Bytes about a block: some before it, itself, some behind it.
+const NEAR: usize = 256 + 8;
+
+/// One pass over an event: what it knows between two blocks.
+struct Pass<'a> {
+    event: &'a [u8],
+    names: Names<'a>,
+    innermost: Innermost,
+    /// A part of the event about the block, or of a copy of it, and where it begins.
+    near: &'a [u8; NEAR],
+    near_start: usize,
+    max_depth: u32,
+    /// Where the block begins.
+    base: usize,
+    /// All ones if the block begins in a string.
+    in_string: u64,
+    /// 1 if the first byte is escaped.
+    escaped: u64,
+    /// Where the last escape ends.
+    escape_end: usize,
+    /// Where the last backslash stands.
+    backslash: usize,
+    /// 1 if the block goes on with a number or literal.
+    in_scalar: u64,
+    /// 1 if the block goes on with a name.
+    in_name: u64,
+    /// 1 if the first byte that is not white space follows an opening bracket.
+    after_open: u64,
+    /// ... stands where a name must.
+    name_place: u64,
+    /// ... stands where a value must.
+    value_place: u64,
+    /// ... follows a name.
+    after_name: u64,
+    /// The open containers, 1 for an object, the innermost in the lowest bit.
+    objects: u64,
+    depth: u32,
+    /// Where the last string begins.
+    string: usize,
+    /// 1 if the last byte is a quote that counts.
+    after_quote: u64,
+    high: Option<(usize, usize)>,
+}
+
+struct Masks {
+    quote: u64,
+    strings: u64,
+    open: u64,
+    close: u64,
+    comma: u64,
+    colon: u64,
+    white: u64,
+    curly: u64,
+}
+
+/// Reads `event`.
+#[inline(always)]
+pub(crate) fn read(
+    event: &[u8],
+    max_depth: u32,
+    names: Names<'_>,
+    classify: impl Fn(&[u8; BLOCK]) -> Raw,
+    running_xor: impl Fn(u64) -> u64,
+) -> Result<(), Refused> {
+    let first = event.iter().position(|byte| !is_white(*byte)).unwrap_or(0);
+    if event.get(first) != Some(&b'{') {
+        return Err(Refused);
+    }
+    let mut padded = [0; NEAR];
+    if event.len() < NEAR {
+        padded[..event.len()].copy_from_slice(event);
+    }
+    let mut pass = Pass {
+        event,
+        names,
+        innermost: Innermost::default(),
+        near: &padded,
+        near_start: 0,
+        max_depth,
+        base: 0,
+        in_string: 0,
+        escaped: 0,
+        escape_end: 0,
+        backslash: 0,
+        in_scalar: 0,
+        in_name: 0,
+        after_open: 0,
+        name_place: 0,
+        value_place: 1,
+        after_name: 0,
+        objects: 0,
+        depth: 0,
+        string: 0,
+        after_quote: 0,
+        high: None,
+    };
+    let (whole, rest) = event.as_chunks::<BLOCK>();
+    for block in whole {
+        if let Some(last) = event.len().checked_sub(NEAR) {
+            pass.near_start = pass.base.saturating_sub(80).min(last);
+            if let Some(near) = event.get(pass.near_start..).and_then(<[u8]>::first_chunk) {
+                pass.near = near;
+            }
+        }
+        if let Some(end) = pass.block(classify(block), &running_xor)? {
+            return pass.finish(end);
+        }
+        pass.base += BLOCK;
+    }
+    let mut padded = [b' '; BLOCK];
+    padded[..rest.len()].copy_from_slice(rest);
+    match pass.block(classify(&padded), &running_xor)? {
+        Some(end) => pass.finish(end),
+        None => Err(Refused),
+    }
+}
+
+const fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+impl Pass<'_> {
+    #[inline(always)]
+    fn block(
+        &mut self,
+        raw: Raw,
+        running_xor: impl Fn(u64) -> u64,
+    ) -> Result<Option<usize>, Refused> {
+        let escaped = escaped_bytes(raw.backslash, &mut self.escaped);
+        let quote = raw.quote & !escaped;
+        let strings = running_xor(quote) ^ self.in_string;
+        self.in_string = ((strings as i64) >> 63) as u64;
+        if raw.backslash | escaped != 0 {
+            self.escapes(raw.backslash, escaped & strings)?;
+        }
+        if raw.high != 0 {
+            let first = self.high.map_or(self.base, |(first, _)| first);
+            self.high = Some((first, self.base + BLOCK));
+        }
+        let masks = Masks {
+            quote,
+            strings,
+            open: raw.open & !strings,
+            close: raw.close & !strings,
+            comma: raw.comma & !strings,
+            colon: raw.colon & !strings,
+            white: raw.white & !strings,
+            curly: raw.curly,
+        };
+        let Masks { open, close, comma, colon, white, .. } = masks;
+        let scalars = !(strings | quote | open | close | comma | colon | white);
+        let scalar = scalars & !(scalars << 1 | self.in_scalar);
+        self.in_scalar = scalars >> 63;
+        self.scalars(scalars, scalar)?;
+        let (in_object, end) = self.items(&masks)?;
+        let bad = self.places(&masks, in_object, scalar) | raw.control & strings;
+        if bad != 0 {
+            return Err(Refused);
+        }
+        Ok(end)
+    }
+
+    /// Looks at each escape.
+    #[cold]
+    #[inline(never)]
+    fn escapes(&mut self, backslash: u64, mut escaped: u64) -> Result<(), Refused> {
+        if backslash != 0 {
+            self.backslash = self.base + 63 - backslash.leading_zeros() as usize;
+        }
+        while escaped != 0 {
+            let at = self.base + escaped.trailing_zeros() as usize - 1;
+            escaped &= escaped - 1;
+            // The second half of a surrogate pair was looked at with the first.
+            if at >= self.escape_end {
+                let rest = self.event.get(at..).ok_or(Refused)?;
+                self.escape_end = at + text::escape(rest).map_err(|_| Refused)?.1;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn scalars(&mut self, scalars: u64, mut starts: u64) -> Result<(), Refused> {
+        while starts != 0 {
+            let at = starts.trailing_zeros();
+            starts &= starts - 1;
+            let len = (!(scalars >> at)).trailing_zeros();
+            let place = self.base + at as usize;
+            let is_whole = at + len < 64;
+            let is_plain = is_whole && scalar::is_plain(self.event, place, len);
+            if !is_plain && !scalar::is_sound(self.event, place) {
+                return Err(Refused);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through brackets and names. Says which bytes stand in an object, rather than in an array,
+    /// and where the outermost object ends if it does.
+    #[inline(always)]
+    fn items(&mut self, masks: &Masks) -> Result<(u64, Option<usize>), Refused> {
+        let mut items = masks.open | masks.close | masks.colon;
+        let mut object = (self.objects & 1).wrapping_neg();
+        let mut in_object = object;
+        let begins = masks.quote & masks.strings;
+        let after_quote = masks.quote << 1 | self.after_quote;
+        // Names that begin before this place may not stand where words are read, or may have escapes.
+        let least = self.base.saturating_sub(72).max(self.backslash).max(8);
+        let mut innermost = self.innermost;
+        self.names.reserve(innermost);
+        while items != 0 {
+            let bit = items & items.wrapping_neg();
+            let at = self.base + items.trailing_zeros() as usize;
+            items &= items - 1;
+            if masks.colon & bit != 0 {
+                let open = self.string_before(begins, bit - 1);
+                if (bit & after_quote == 0) | (open < least) {
+                    innermost = self.names.add_any(open, innermost).ok_or(Refused)?;
+                } else if self.names.add(open, at - 1, self.hash(open, at - 1), &mut innermost) {
+                    return Err(Refused);
+                }
+                continue;
+            }
+            let is_object = masks.curly & bit != 0;
+            if masks.open & bit != 0 {
+                innermost = self.open(is_object, innermost)?;
+            } else {
+                innermost = self.close(is_object, innermost)?;
+                if self.depth == 0 {
+                    return if items == 0 { Ok((in_object, Some(at))) } else { Err(Refused) };
+                }
+            }
+            let now = (self.objects & 1).wrapping_neg();
+            in_object ^= (now ^ object) & bit.wrapping_neg();
+            object = now;
+        }
+        self.innermost = innermost;
+        self.string = self.string_before(begins, u64::MAX);
+        self.after_quote = masks.quote >> 63;
+        Ok((in_object, None))
+    }
+
+    #[inline(always)]
+    fn open(&mut self, is_object: bool, innermost: Innermost) -> Result<Innermost, Refused> {
+        let limit = if is_object { self.max_depth } else { Reader::MAX_DEPTH };
+        if self.depth >= limit {
+            return Err(Refused);
+        }
+        self.depth += 1;
+        self.objects = self.objects << 1 | u64::from(is_object);
+        Ok(if is_object { self.names.open(innermost) } else { innermost })
+    }
+
+    #[inline(always)]
+    fn close(&mut self, is_object: bool, innermost: Innermost) -> Result<Innermost, Refused> {
+        if is_object != (self.objects & 1 == 1) || self.depth == 0 {
+            return Err(Refused);
+        }
+        self.depth -= 1;
+        self.objects >>= 1;
+        Ok(if is_object { self.names.close() } else { innermost })
+    }
+
+    /// The hash of the name between two quotes near the block.
+    #[inline(always)]
+    fn hash(&self, open: usize, close: usize) -> u64 {
+        let len = close - open - 1;
+        // Without a branch: how long names are, nobody can guess.
+        let is_long = u64::from(len >= 8).wrapping_neg();
+        let half = 4 * 8_usize.saturating_sub(len) as u32;
+        let head = self.near_word(open + 1) & is_long;
+        let tail = self.near_word(close - 8) >> half >> half;
+        names::hash(len, head, tail)
+    }
+
+    /// Where the last of the strings that begin in these bytes of the block begins.
+    #[inline(always)]
+    fn string_before(&self, begins: u64, within: u64) -> usize {
+        let begins = begins & within;
+        let last = (self.base + 63).wrapping_sub(begins.leading_zeros() as usize);
+        select_unpredictable(begins == 0, self.string, last)
+    }
+
+    /// The eight bytes at `at`, which is at most 72 before the block and in it.
+    #[inline(always)]
+    fn near_word(&self, at: usize) -> u64 {
+        let at = at.wrapping_sub(self.near_start) % 256;
+        self.near[at..at + 8].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// The bytes that stand where they must not.
+    #[inline(always)]
+    fn places(&mut self, masks: &Masks, in_object: u64, scalar: u64) -> u64 {
+        let Masks { quote, strings, open, close, comma, colon, white, curly } = *masks;
+        let string = quote & strings;
+        let name_next = open & curly | comma & in_object;
+        let value_next = open & !curly | comma & !in_object | colon;
+        let after_open = after(open, &mut self.after_open, white);
+        let name_place = after(name_next, &mut self.name_place, white);
+        let value_place = after(value_next, &mut self.value_place, white);
+        let name = name_place & string | self.in_name;
+        let (sum, goes_on) = strings.overflowing_add(name);
+        self.in_name = u64::from(goes_on);
+        let after_name = after(sum & !strings, &mut self.after_name, white);
+
+        let places = name_place | value_place;
+        (colon ^ after_name)
+            | (string | scalar | open) & !places
+            | (scalar | open) & name_place
+            | comma & places
+            | close & places & !after_open
+    }
+
+    #[inline(never)]
+    fn finish(self, end: usize) -> Result<(), Refused> {
+        let rest = self.event.get(end + 1..).unwrap_or_default();
+        if !rest.iter().all(|byte| is_white(*byte)) {
+            return Err(Refused);
+        }
+        if let Some((first, last)) = self.high {
+            let high = self.event.get(first..last.min(self.event.len())).unwrap_or_default();
+            core::str::from_utf8(high).map_err(|_| Refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes that follow those of `mask`, apart from white space.
+#[inline(always)]
+fn after(mask: u64, carry: &mut u64, white: u64) -> u64 {
+    let follows = mask << 1 | *carry;
+    *carry = mask >> 63;
+    if white == 0 {
+        return follows;
+    }
+    let (sum, goes_on) = white.overflowing_add(follows & white);
+    *carry |= u64::from(goes_on);
+    (sum | follows) & !white
+}
