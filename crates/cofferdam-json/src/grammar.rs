@@ -5,7 +5,7 @@ use core::hint::select_unpredictable;
 use crate::{
     Reader,
     check::Refused,
-    names::{self, Innermost, Names},
+    names::{self, Innermost, Name, Names},
     scalar,
     structure::{BLOCK, Raw, escaped_bytes},
     text,
@@ -22,6 +22,7 @@ struct Pass<'a> {
     /// A part of the event about the block, or of a copy of it, and where it begins.
     near: &'a [u8; NEAR],
     near_start: usize,
+    near_place: u64,
     max_depth: u32,
     /// Where the block begins.
     base: usize,
@@ -31,7 +32,7 @@ struct Pass<'a> {
     escaped: u64,
     /// Where the last escape ends.
     escape_end: usize,
-    /// Where the last backslash stands.
+    /// Where the last backslash stands, or 8.
     backslash: usize,
     /// 1 if the block goes on with a number or literal.
     in_scalar: u64,
@@ -80,21 +81,24 @@ pub(crate) fn read(
         return Err(Refused);
     }
     let mut padded = [0; NEAR];
-    if event.len() < NEAR {
+    let near = event.first_chunk().unwrap_or_else(|| {
         padded[..event.len()].copy_from_slice(event);
-    }
+        &padded
+    });
+    let last = event.len().saturating_sub(NEAR);
     let mut pass = Pass {
         event,
         names,
         innermost: Innermost::default(),
-        near: &padded,
+        near,
         near_start: 0,
+        near_place: near_place(0),
         max_depth,
         base: 0,
         in_string: 0,
         escaped: 0,
         escape_end: 0,
-        backslash: 0,
+        backslash: 8,
         in_scalar: 0,
         in_name: 0,
         after_open: 0,
@@ -109,11 +113,10 @@ pub(crate) fn read(
     };
     let (whole, rest) = event.as_chunks::<BLOCK>();
     for block in whole {
-        if let Some(last) = event.len().checked_sub(NEAR) {
-            pass.near_start = pass.base.saturating_sub(80).min(last);
-            if let Some(near) = event.get(pass.near_start..).and_then(<[u8]>::first_chunk) {
-                pass.near = near;
-            }
+        let start = pass.base.saturating_sub(80).min(last);
+        if let Some(near) = event.get(start..).and_then(<[u8]>::first_chunk) {
+            (pass.near, pass.near_start) = (near, start);
+            pass.near_place = near_place(start);
         }
         if let Some(end) = pass.block(classify(block), &running_xor)? {
             return pass.finish(end);
@@ -126,6 +129,12 @@ pub(crate) fn read(
         Some(end) => pass.finish(end),
         None => Err(Refused),
     }
+}
+
+/// What to add to the place of an opening quote (from bit 32 on) and that of a colon, as seen from
+/// `start`, to get those of the name between them in the event.
+const fn near_place(start: usize) -> u64 {
+    ((start as u64) << 32 | start as u64).wrapping_add((1 << 32) - 1)
 }
 
 const fn is_white(byte: u8) -> bool {
@@ -178,7 +187,8 @@ impl Pass<'_> {
     #[inline(never)]
     fn escapes(&mut self, backslash: u64, mut escaped: u64) -> Result<(), Refused> {
         if backslash != 0 {
-            self.backslash = self.base + 63 - backslash.leading_zeros() as usize;
+            let last = self.base + 63 - backslash.leading_zeros() as usize;
+            self.backslash = self.backslash.max(last);
         }
         while escaped != 0 {
             let at = self.base + escaped.trailing_zeros() as usize - 1;
@@ -217,19 +227,24 @@ impl Pass<'_> {
         let mut in_object = object;
         let begins = masks.quote & masks.strings;
         let after_quote = masks.quote << 1 | self.after_quote;
+        // From here on, places are seen from where `near` begins.
+        let near = self.near_start as isize;
+        let first = self.base as isize - near;
+        let string = self.string as isize - near;
         // Names that begin before this place may not stand where words are read, or may have escapes.
-        let least = self.base.saturating_sub(72).max(self.backslash).max(8);
+        let least = (self.backslash as isize - near).max(first - 72);
         let mut innermost = self.innermost;
         self.names.reserve(innermost);
         while items != 0 {
             let bit = items & items.wrapping_neg();
-            let at = self.base + items.trailing_zeros() as usize;
+            let at = first + items.trailing_zeros() as isize;
             items &= items - 1;
             if masks.colon & bit != 0 {
-                let open = self.string_before(begins, bit - 1);
+                let open = string_before(begins & (bit - 1), first, string);
                 if (bit & after_quote == 0) | (open < least) {
+                    let open = (open + near) as usize;
                     innermost = self.names.add_any(open, innermost).ok_or(Refused)?;
-                } else if self.names.add(open, at - 1, self.hash(open, at - 1), &mut innermost) {
+                } else if self.names.add(self.name(open, at), &mut innermost) {
                     return Err(Refused);
                 }
                 continue;
@@ -240,7 +255,11 @@ impl Pass<'_> {
             } else {
                 innermost = self.close(is_object, innermost)?;
                 if self.depth == 0 {
-                    return if items == 0 { Ok((in_object, Some(at))) } else { Err(Refused) };
+                    return if items == 0 {
+                        Ok((in_object, Some((at + near) as usize)))
+                    } else {
+                        Err(Refused)
+                    };
                 }
             }
             let now = (self.objects & 1).wrapping_neg();
@@ -248,7 +267,7 @@ impl Pass<'_> {
             object = now;
         }
         self.innermost = innermost;
-        self.string = self.string_before(begins, u64::MAX);
+        self.string = (string_before(begins, first, string) + near) as usize;
         self.after_quote = masks.quote >> 63;
         Ok((in_object, None))
     }
@@ -274,30 +293,24 @@ impl Pass<'_> {
         Ok(if is_object { self.names.close() } else { innermost })
     }
 
-    /// The hash of the name between two quotes near the block.
+    /// The name between the quote at `open` and the one before `colon`.
     #[inline(always)]
-    fn hash(&self, open: usize, close: usize) -> u64 {
-        let len = close - open - 1;
+    fn name(&self, open: isize, colon: isize) -> Name {
+        // One more than a quote on each side.
+        let span = (colon - open) as usize;
         // Without a branch: how long names are, nobody can guess.
-        let is_long = u64::from(len >= 8).wrapping_neg();
-        let half = 4 * 8_usize.saturating_sub(len) as u32;
+        let is_long = u64::from(span >= 10).wrapping_neg();
+        let half = 4 * 10_usize.saturating_sub(span) as u32;
         let head = self.near_word(open + 1) & is_long;
-        let tail = self.near_word(close - 8) >> half >> half;
-        names::hash(len, head, tail)
+        let tail = self.near_word(colon - 9) >> half >> half;
+        let place = ((open as u64) << 32 | colon as u64).wrapping_add(self.near_place);
+        Name::new(place, names::hash(span, head, tail))
     }
 
-    /// Where the last of the strings that begin in these bytes of the block begins.
+    /// The eight bytes at a place near the block.
     #[inline(always)]
-    fn string_before(&self, begins: u64, within: u64) -> usize {
-        let begins = begins & within;
-        let last = (self.base + 63).wrapping_sub(begins.leading_zeros() as usize);
-        select_unpredictable(begins == 0, self.string, last)
-    }
-
-    /// The eight bytes at `at`, which is at most 72 before the block and in it.
-    #[inline(always)]
-    fn near_word(&self, at: usize) -> u64 {
-        let at = at.wrapping_sub(self.near_start) % 256;
+    fn near_word(&self, at: isize) -> u64 {
+        let at = at as usize % 256;
         self.near[at..at + 8].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
@@ -336,6 +349,14 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// Where the last of the strings begins that begin in a block, whose first byte is at `first`, or the
+/// one before it at `otherwise`.
+#[inline(always)]
+fn string_before(begins: u64, first: isize, otherwise: isize) -> isize {
+    let last = first + 63 - begins.leading_zeros() as isize;
+    select_unpredictable(begins == 0, otherwise, last)
 }
 
 /// The bytes that follow those of `mask`, apart from white space.

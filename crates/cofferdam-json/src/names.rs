@@ -39,10 +39,12 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    /// A name that stands in the event from the upper half of `place` to the lower one.
+    ///
     /// Offsets fit: `Limits` keeps events under 4 GiB, and decoding never lengthens.
     #[inline(always)]
-    const fn of_event(start: usize, end: usize, hash: u64) -> Self {
-        Self { place: (start as u64) << 32 | end as u64, hash }
+    pub(crate) const fn new(place: u64, hash: u64) -> Self {
+        Self { place, hash }
     }
 
     const fn decoded(start: usize, end: usize, hash: u64) -> Self {
@@ -140,7 +142,7 @@ impl<'a> Names<'a> {
     #[inline(never)]
     fn grow_names(&mut self, count: usize) {
         let size = (2 * count).max(4 * BLOCK);
-        self.scratch.names.resize(size, Name::of_event(0, 0, 0));
+        self.scratch.names.resize(size, Name::new(0, 0));
     }
 
     #[inline(always)]
@@ -157,19 +159,6 @@ impl<'a> Names<'a> {
         self.scratch.open.pop().map(|open| open.outer).unwrap_or_default()
     }
 
-    /// Takes the name between the quotes at `open` and `close`, which has no escapes and this hash;
-    /// `true` if the innermost object has it already.
-    #[inline(always)]
-    pub(crate) fn add(
-        &mut self,
-        open: usize,
-        close: usize,
-        hash: u64,
-        innermost: &mut Innermost,
-    ) -> bool {
-        self.keep(Name::of_event(open + 1, close, hash), innermost)
-    }
-
     /// Takes a name that is long, or stands at the edge of the event, or may have escapes.
     #[cold]
     #[inline(never)]
@@ -183,13 +172,14 @@ impl<'a> Names<'a> {
             unescape(raw, decoded).ok()?;
             Name::decoded(start, decoded.len(), hash_of(&decoded[start..]))
         } else {
-            Name::of_event(open + 1, close, hash_of(raw))
+            Name::new((open as u64 + 1) << 32 | close as u64, hash_of(raw))
         };
-        (!self.keep(name, &mut innermost)).then_some(innermost)
+        (!self.add(name, &mut innermost)).then_some(innermost)
     }
 
+    /// Takes a name; `true` if the innermost object has it already.
     #[inline(always)]
-    fn keep(&mut self, name: Name, innermost: &mut Innermost) -> bool {
+    pub(crate) fn add(&mut self, name: Name, innermost: &mut Innermost) -> bool {
         if let Some(place) = self.scratch.names.get_mut(innermost.count) {
             *place = name;
         }
@@ -292,24 +282,24 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A hash of a name: of its length, its first eight bytes and its last eight; of a shorter one, all of
+/// A hash of a name: of its length and two more, its first eight bytes and its last eight; of a shorter one, all of
 /// them are `tail`, and `head` is nought.
 ///
 /// Whoever knows this function can make names that it cannot tell apart; that costs what
 /// [`COMPARES`] allows and no more.
 #[inline(always)]
-pub(crate) fn hash(len: usize, head: u64, tail: u64) -> u64 {
-    (head.rotate_left(29) ^ tail).wrapping_add(len as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+pub(crate) fn hash(span: usize, head: u64, tail: u64) -> u64 {
+    (head.rotate_left(29) ^ tail).wrapping_add(span as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 fn hash_of(name: &[u8]) -> u64 {
     let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
     match (name.first_chunk(), name.last_chunk()) {
-        (Some(head), Some(tail)) => hash(name.len(), word(head), word(tail)),
+        (Some(head), Some(tail)) => hash(name.len() + 2, word(head), word(tail)),
         _ => {
             let mut padded = [0; 8];
             padded[..name.len()].copy_from_slice(name);
-            hash(name.len(), 0, word(&padded))
+            hash(name.len() + 2, 0, word(&padded))
         }
     }
 }
