@@ -173,7 +173,9 @@ impl Pass<'_> {
         let scalars = !(strings | quote | open | close | comma | colon | white);
         let scalar = scalars & !(scalars << 1 | self.in_scalar);
         self.in_scalar = scalars >> 63;
-        self.scalars(scalars, scalar)?;
+        if scalar != 0 && !scalar::are_sound(self.event, self.base, scalars, scalar, raw.digits) {
+            return Err(Refused);
+        }
         let (in_object, end) = self.items(&masks)?;
         let bad = self.places(&masks, in_object, scalar) | raw.control & strings;
         if bad != 0 {
@@ -197,22 +199,6 @@ impl Pass<'_> {
             if at >= self.escape_end {
                 let rest = self.event.get(at..).ok_or(Refused)?;
                 self.escape_end = at + text::escape(rest).map_err(|_| Refused)?.1;
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn scalars(&mut self, scalars: u64, mut starts: u64) -> Result<(), Refused> {
-        while starts != 0 {
-            let at = starts.trailing_zeros();
-            starts &= starts - 1;
-            let len = (!(scalars >> at)).trailing_zeros();
-            let place = self.base + at as usize;
-            let is_whole = at + len < 64;
-            let is_plain = is_whole && scalar::is_plain(self.event, place, len);
-            if !is_plain && !scalar::is_sound(self.event, place) {
-                return Err(Refused);
             }
         }
         Ok(())

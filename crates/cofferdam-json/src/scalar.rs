@@ -1,61 +1,130 @@
-//! Numbers and literals, a word at a time.
+//! Numbers and literals, all those of a block at once.
+//!
+//! A scalar here is a run of bytes outside strings that are neither white space nor one of `,:[]{}`.
+//! What begins with a digit or a minus sign has to be a number, anything else one of three words.
+//!
+//! Words are compared one by one. Numbers are not: a number of digits, with or without a sign and a
+//! fraction, obeys rules about neighbours, and a rule about neighbours is a shift and an AND for all of
+//! them. In
+//!
+//! ```text
+//! bytes      [ - 1 2 . 5 0 , 0 7 , 1 . 2 . 3 ]
+//! digit      . . x x . x x . x x . x . x . x .
+//! first      . . x . . . . . x . . x . . . . .   digits that begin a number or follow its sign
+//! nought     . . . . . . . . x . . . . . . . .   of `first`; a digit right behind it is the fault in `07`
+//! fraction   . . . . . x . . . . . . . x . x .   what follows a dot, where a digit must stand
+//! end        . . . . . . . x . . . . . . x . x   fraction + digit, without digits: where fractions end
+//! ```
+//!
+//! the sum carries each fraction's first digit through the others, to where it ends. If that is a byte of
+//! the number, as the second dot of `1.2.3` is, it is a fault.
+//!
+//! What has an exponent, or goes on in the next block, is read byte by byte.
 
 use crate::number;
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// Which bytes of a block can stand in a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Digits {
+    pub(crate) digit: u64,
+    pub(crate) nought: u64,
+    pub(crate) dot: u64,
+    pub(crate) minus: u64,
+}
 
-/// Whether the `len` bytes at `at` (at least one, and what follows them does not go on with them) are
-/// `true`, `false`, `null`, or a number of which that is plain from at most eight bytes. `false` says
-/// nothing.
+/// Whether the scalars that begin at `starts` are sound. They take up the bytes of `scalars`, of which
+/// some may go on with one that began before the block, at `base`, and was looked at then.
 #[inline(always)]
-pub(crate) fn is_plain(event: &[u8], at: usize, len: u32) -> bool {
-    let Some(word) = event.get(at..).and_then(<[u8]>::first_chunk::<8>) else { return false };
-    if len > 8 {
-        return false;
+pub(crate) fn are_sound(
+    event: &[u8],
+    base: usize,
+    scalars: u64,
+    mut starts: u64,
+    digits: Digits,
+) -> bool {
+    // The lowest run is one that goes on if it does not begin.
+    let lowest = scalars & scalars.wrapping_neg();
+    let mut within = scalars & scalars.wrapping_add(lowest & !starts);
+    if scalars >> 63 == 1 && starts != 0 {
+        let last = 63 - starts.leading_zeros();
+        if !is_sound(event, base + last as usize) {
+            return false;
+        }
+        within &= (1 << last) - 1;
+        starts &= (1 << last) - 1;
     }
-    let word = u64::from_le_bytes(*word) & u64::MAX >> (64 - 8 * len);
-    let is_literal = word == LITERALS[0] || word == LITERALS[1] || word == LITERALS[2];
-    is_literal | is_plain_number(word, len)
+    let number = (digits.digit | digits.minus) & starts;
+    let mut words = starts & !number;
+    while words != 0 {
+        let at = words.trailing_zeros();
+        words &= words - 1;
+        let Some(len) = word(event, base + at as usize) else { return false };
+        let bytes = ((1 << len) - 1) << at;
+        // It ends where its run does.
+        if (within & (bytes << 1 | bytes)) != bytes {
+            return false;
+        }
+        within ^= bytes;
+    }
+    are_plain(within, number, digits) || numbers_are_sound(event, base, number)
 }
 
-const LITERALS: [u64; 3] = [
-    u64::from_le_bytes(*b"true\0\0\0\0"),
-    u64::from_le_bytes(*b"null\0\0\0\0"),
-    u64::from_le_bytes(*b"false\0\0\0"),
-];
-
-/// Whether `len` bytes, one to eight, are digits, and perhaps one dot between them.
+/// Whether the numbers that begin at `starts`, and are all that is in `within`, have no exponents and no
+/// faults.
 #[inline(always)]
-fn is_plain_number(word: u64, len: u32) -> bool {
-    let last = 0x80 << (8 * (len - 1));
-    let within = last | (last - 1);
-    // The high bit of each byte that is a dot.
-    let differs = word ^ (ONES * u64::from(b'.'));
-    let dots = !(((differs & !HIGHS) + !HIGHS) | differs) & HIGHS;
-    // A dot is taken for a nought.
-    let digits = (word & !((dots >> 7) * 0xFF) | ((dots >> 7) * 0x30)) ^ ((ONES * 0x30) & within);
-    let all_digits = (digits.wrapping_add(ONES * 0x76) | digits) & HIGHS & within == 0;
-    let one_dot = dots & dots.wrapping_sub(1) == 0 && dots & (0x80 | last) == 0;
-    let leading_nought = word & 0xFF == u64::from(b'0') && len > 1 && dots & 0x8000 == 0;
-    all_digits & one_dot & !leading_nought
+fn are_plain(within: u64, starts: u64, digits: Digits) -> bool {
+    let digit = digits.digit & within;
+    let dot = digits.dot & within;
+    let minus = digits.minus & within;
+    let first = starts & digit | minus << 1;
+    let fraction = dot << 1;
+    let end = digit.wrapping_add(fraction) & !digit;
+    let faults = within & !(digit | dot | minus)
+        | minus & !starts
+        | (first | fraction) & !digit
+        | (first & digits.nought) << 1 & digit
+        | dot & !(digit << 1)
+        | end & within;
+    faults == 0
 }
 
-/// Where the number or literal at `at` ends, if there is one and nothing that would go on with it
-/// follows. `None` otherwise.
+/// How long the word at `at` is.
+#[inline(always)]
+fn word(event: &[u8], at: usize) -> Option<u32> {
+    let bytes = event.get(at..at + 5)?;
+    match bytes.first_chunk::<4>()? {
+        b"true" | b"null" => Some(4),
+        b"fals" if bytes.last() == Some(&b'e') => Some(5),
+        _ => None,
+    }
+}
+
 #[cold]
 #[inline(never)]
-pub(crate) fn is_sound(event: &[u8], at: usize) -> bool {
+fn numbers_are_sound(event: &[u8], base: usize, mut starts: u64) -> bool {
+    while starts != 0 {
+        if !is_sound(event, base + starts.trailing_zeros() as usize) {
+            return false;
+        }
+        starts &= starts - 1;
+    }
+    true
+}
+
+/// Whether a sound scalar stands at `at`, and nothing that would go on with it follows.
+#[cold]
+#[inline(never)]
+fn is_sound(event: &[u8], at: usize) -> bool {
     let rest = event.get(at..).unwrap_or_default();
-    let end = match rest.first() {
-        Some(b't') if rest.starts_with(b"true") => at + 4,
-        Some(b'n') if rest.starts_with(b"null") => at + 4,
-        Some(b'f') if rest.starts_with(b"false") => at + 5,
-        Some(b'-' | b'0'..=b'9') => match number::scan(event, at) {
-            Ok((_, end)) => end,
+    let len = match rest.first() {
+        Some(b't') if rest.starts_with(b"true") => 4,
+        Some(b'n') if rest.starts_with(b"null") => 4,
+        Some(b'f') if rest.starts_with(b"false") => 5,
+        Some(b'-' | b'0'..=b'9') => match number::scan(rest, 0) {
+            Ok((_, len)) => len,
             Err(_) => return false,
         },
         _ => return false,
     };
-    event.get(end).is_none_or(|byte| b" \t\n\r,:[]{}\"".contains(byte))
+    rest.get(len).is_none_or(|byte| b" \t\n\r,:[]{}\"".contains(byte))
 }

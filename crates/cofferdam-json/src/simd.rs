@@ -24,6 +24,7 @@ use crate::{
     check::Refused,
     grammar,
     names::Names,
+    scalar::Digits,
     structure::{BLOCK, Raw, Window},
 };
 
@@ -91,6 +92,10 @@ mod words {
             raw.control |= equal(word & (ONES * 0xE0), 0) << (8 * at);
             raw.high |= gather(word & !LOW_SEVEN) << (8 * at);
             raw.curly |= gather(word << 2 & !LOW_SEVEN) << (8 * at);
+            raw.digits.digit |= digits(word) << (8 * at);
+            raw.digits.nought |= equal(word, b'0') << (8 * at);
+            raw.digits.dot |= equal(word, b'.') << (8 * at);
+            raw.digits.minus |= equal(word, b'-') << (8 * at);
         }
         raw
     }
@@ -101,6 +106,14 @@ mod words {
         // The high bit of each byte that is not zero; nothing is carried from one byte to the next.
         let not_zero = ((differs & LOW_SEVEN) + LOW_SEVEN) | differs;
         gather(!not_zero & !LOW_SEVEN)
+    }
+
+    /// A bit for each of eight bytes that is a digit.
+    fn digits(word: u64) -> u64 {
+        // A digit becomes 0 to 9, and nothing else does.
+        let digit = word ^ (ONES * 0x30);
+        let beyond = ((digit & LOW_SEVEN) + ONES * 0x76) | digit;
+        gather(!beyond & !LOW_SEVEN)
     }
 
     /// Gathers the eight high bits in the highest byte: each product lands on a bit of its own.
@@ -130,17 +143,18 @@ mod x86_64 {
     use core::arch::x86_64::{
         __m128i, __m256i, __m512i, _mm_clmulepi64_si128, _mm_cmpeq_epi8, _mm_cvtsi64_si128,
         _mm_cvtsi128_si64, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
-        _mm_set1_epi8, _mm_slli_epi16, _mm256_cmpeq_epi8, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_shuffle_epi8,
-        _mm256_slli_epi16, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask,
-        _mm512_movepi8_mask, _mm512_or_si512, _mm512_set_epi64, _mm512_set1_epi8,
-        _mm512_shuffle_epi8, _mm512_test_epi8_mask,
+        _mm_set1_epi8, _mm_slli_epi16, _mm_sub_epi8, _mm256_cmpeq_epi8, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8,
+        _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sub_epi8, _mm512_broadcast_i32x4,
+        _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_movepi8_mask, _mm512_or_si512,
+        _mm512_set_epi64, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_sub_epi8,
+        _mm512_test_epi8_mask,
     };
 
     #[cfg(test)]
     use crate::Scratch;
 
-    use super::{BLOCK, Names, Raw, Refused, Window, grammar, running_xor};
+    use super::{BLOCK, Digits, Names, Raw, Refused, Window, grammar, running_xor};
 
     #[inline]
     pub(super) fn fill(bytes: &[u8], window: &mut Window) {
@@ -273,6 +287,15 @@ mod x86_64 {
             control: _mm512_cmplt_epu8_mask(vector, curly),
             high: _mm512_movepi8_mask(vector),
             curly: _mm512_test_epi8_mask(vector, curly),
+            digits: Digits {
+                digit: _mm512_cmplt_epu8_mask(
+                    _mm512_sub_epi8(vector, _mm512_set1_epi8(b'0' as i8)),
+                    _mm512_set1_epi8(10),
+                ),
+                nought: is(vector, b'0'),
+                dot: is(vector, b'.'),
+                minus: is(vector, b'-'),
+            },
         }
     }
 
@@ -317,6 +340,15 @@ mod x86_64 {
             ),
             high: mask(halves),
             curly: mask(halves.map(|half| _mm256_slli_epi16::<2>(half))),
+            digits: Digits {
+                digit: mask(halves.map(|half| {
+                    let digit = _mm256_sub_epi8(half, _mm256_set1_epi8(b'0' as i8));
+                    _mm256_cmpeq_epi8(digit, _mm256_min_epu8(digit, _mm256_set1_epi8(9)))
+                })),
+                nought: is(halves, b'0'),
+                dot: is(halves, b'.'),
+                minus: is(halves, b'-'),
+            },
         }
     }
 
@@ -363,6 +395,15 @@ mod x86_64 {
             control: mask(quarters.map(|part| _mm_cmpeq_epi8(part, _mm_min_epu8(part, control)))),
             high: mask(quarters),
             curly: mask(quarters.map(|part| _mm_slli_epi16::<2>(part))),
+            digits: Digits {
+                digit: mask(quarters.map(|part| {
+                    let digit = _mm_sub_epi8(part, _mm_set1_epi8(b'0' as i8));
+                    _mm_cmpeq_epi8(digit, _mm_min_epu8(digit, _mm_set1_epi8(9)))
+                })),
+                nought: is(quarters, b'0'),
+                dot: is(quarters, b'.'),
+                minus: is(quarters, b'-'),
+            },
         }
     }
 

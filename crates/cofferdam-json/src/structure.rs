@@ -22,7 +22,7 @@
 //! Nothing here checks a grammar. On a document that [`check`](crate::check) accepts, every answer is
 //! what reading token by token would say. On any other it is some answer, found in time of the bytes.
 
-use crate::simd;
+use crate::{scalar::Digits, simd};
 
 /// Blocks of a window.
 pub(crate) const WINDOW: usize = 16;
@@ -48,6 +48,7 @@ pub(crate) struct Raw {
     pub(crate) high: u64,
     /// Of brackets, those that are curly.
     pub(crate) curly: u64,
+    pub(crate) digits: Digits,
 }
 
 /// The same once it is known what stands in strings.
