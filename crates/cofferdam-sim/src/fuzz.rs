@@ -3,6 +3,7 @@
 //! A body is made of assertions and panics where one fails. Bodies are pure functions of their
 //! input, so that a finding is its bytes and nothing else.
 
+mod check;
 mod cursor;
 mod document;
 mod filter;
@@ -14,6 +15,7 @@ mod token;
 mod tree;
 mod upgrade;
 
+pub use check::check;
 pub use cursor::cursor;
 pub use filter::filter;
 pub use matcher::{Matcher, Rule};

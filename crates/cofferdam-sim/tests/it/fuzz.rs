@@ -37,6 +37,7 @@ fn every_corpus_replays() {
     replay("cursor", fuzz::cursor);
     replay("upgrade", fuzz::upgrade);
     replay("structure", fuzz::structure);
+    replay("check", fuzz::check);
 }
 
 /// A01 to A14, F01 to F06, R01 to R03.
@@ -51,6 +52,12 @@ fn bodies_withstand_random_data() {
 #[test]
 fn structures_withstand_random_data() {
     random("structure", 21, 2_000, fuzz::structure);
+}
+
+/// The check, 64 bytes at a time, against a reading token by token.
+#[test]
+fn checks_withstand_random_data() {
+    random("check", 22, 5_000, fuzz::check);
 }
 
 /// U03, U04, U05, U06, U07.
