@@ -141,6 +141,106 @@ mod tests {
         }
     }
 
+    /// Names of every length, across the edges of blocks; alike in all but a byte, or at all.
+    #[test]
+    fn finds_duplicates_wherever_they_stand_and_however_long_they_are() {
+        for len in (0..20).chain((20..210).step_by(7)) {
+            for before in (0..140).step_by(3) {
+                let name = "n".repeat(len);
+                let pad = "p".repeat(before);
+                let rest = if before % 2 == 0 { String::new() } else { "r".repeat(600) };
+                let event = format!(r#"{{"_{pad}":0,"{name}":1,"{name}" :2,"-{rest}":0}}"#);
+                assert_eq!(checked(event.as_bytes()), Err(Fault::DuplicateName), "{event}");
+                hold(event.as_bytes(), &Limits::default());
+                let event = format!(r#"{{"{name}":0,"{pad}_":1,"-":"{rest}","{name}":2}}"#);
+                hold(event.as_bytes(), &Limits::default());
+                for at in [0, len / 2, len.saturating_sub(1)] {
+                    let mut other = name.clone();
+                    other.replace_range(at..(at + 1).min(len), "x");
+                    let event = format!(r#"{{"_{pad}":0,"{name}":1,"{other}":2,"-{rest}":0}}"#);
+                    hold(event.as_bytes(), &Limits::default());
+                }
+            }
+        }
+    }
+
+    /// N05: names that the first hash cannot tell apart go into the table, and are told apart there.
+    #[test]
+    fn names_that_are_made_to_collide_are_told_apart() {
+        for count in [2, 20, 44, 45, 46, 47, 48, 100, 1_000] {
+            let name = |n: usize| format!("the same {n:06} the same");
+            for last in [count, 0, count / 2, count - 1] {
+                let members: Vec<_> =
+                    (0..count).chain([last]).map(|n| format!("\"{}\":{{}}", name(n))).collect();
+                hold(format!("{{{}}}", members.join(",")).as_bytes(), &Limits::default());
+            }
+            let nested: Vec<_> =
+                (0..count).map(|n| format!("\"{}\":{{\"{}\":0}}", name(n), name(0))).collect();
+            let event = format!("{{{}}}", nested.join(","));
+            assert_eq!(checked(event.as_bytes()), Ok(()));
+        }
+    }
+
+    /// F05: at every place in a block, and before whatever may follow.
+    #[test]
+    fn numbers_and_words_are_read_as_the_reader_reads_them() {
+        for scalar in [
+            "0",
+            "-0",
+            "12",
+            "-12",
+            "0.5",
+            "-0.5",
+            "12.25",
+            "1e9",
+            "1E+9",
+            "1.5e-3",
+            "1e400",
+            "01",
+            "-01",
+            "00",
+            "1.",
+            "-1.",
+            ".5",
+            "-.5",
+            "-",
+            "--1",
+            "1-",
+            "1-1",
+            "1.2.3",
+            "1..2",
+            "1.-2",
+            "0.0.0",
+            "1e",
+            "+1",
+            "0x1",
+            "1true",
+            "true1",
+            "true",
+            "false",
+            "null",
+            "tru",
+            "truee",
+            "falsenull",
+            "fals",
+            "True",
+            "1\u{0}",
+            "1\u{7f}",
+            "\\",
+            "a",
+            "é",
+            "12345678901234567890.5",
+        ] {
+            for before in 0..70 {
+                for between in [",", " , "] {
+                    let values = [scalar; 3].join(between);
+                    let event = format!(r#"{{"{}":[{values}],"b":{scalar}}}"#, "p".repeat(before));
+                    hold(event.as_bytes(), &Limits::default());
+                }
+            }
+        }
+    }
+
     #[test]
     fn scratch_carries_nothing_from_one_event_to_the_next() {
         let mut scratch = Scratch::new([3; 16]);
