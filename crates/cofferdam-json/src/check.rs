@@ -1,4 +1,9 @@
 //! The whole-event check: what passes has one meaning.
+//!
+//! It is written twice. `grammar` says whether an event passes, 64 bytes at a time, and is all that a
+//! sound event sees. What it refuses is read again by the [`Reader`], token by token, to say which fault
+//! there is: that is slow, and a sender of faults pays it with bytes of its own. The two accept the same,
+//! which the tests here and the fuzz target `check` hold them to.
 
 use crate::{Fault, Reader, Token, names::Names, simd};
 
@@ -164,7 +169,7 @@ mod tests {
         }
     }
 
-    /// N05: names that the first hash cannot tell apart go into the table, and are told apart there.
+    /// Names that the first hash cannot tell apart go into the table, and are told apart there.
     #[test]
     fn names_that_are_made_to_collide_are_told_apart() {
         for count in [2, 20, 44, 45, 46, 47, 48, 100, 1_000] {
@@ -181,7 +186,7 @@ mod tests {
         }
     }
 
-    /// F05: at every place in a block, and before whatever may follow.
+    /// At every place in a block, and before whatever may follow.
     #[test]
     fn numbers_and_words_are_read_as_the_reader_reads_them() {
         for scalar in [

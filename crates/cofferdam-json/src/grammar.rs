@@ -1,4 +1,58 @@
-//! The grammar by words.
+//! The grammar of a whole event, 64 bytes at a time.
+//!
+//! Read token by token, an event of 1.5 KB is 300 steps that each wait for the one before: what is it,
+//! what may stand here, where does it end. But most rules of JSON are about neighbours. "Behind a comma in
+//! an object stands a string, and behind that a colon" is true of all commas of a block of 64 bytes if it
+//! is true of a few words, a bit a byte, that [`simd`](crate::simd) finds by comparing. `x` is a one, the
+//! first byte on the left:
+//!
+//! ```text
+//!              {"a":[1,"b"],"c":{}}
+//! quote        .x.x....x.x..x.x....
+//! strings      .xx.....xx...xx.....   the running xor of the quotes
+//! in_object    xxxxx......xxxxxxxx.   what the brackets say
+//! name_place   .x...........x....x.   behind `{`, and behind commas in objects
+//! value_place  .....xx.x........x..   behind `[`, `:`, and commas in arrays
+//! after_open   .x....x...........x.   where a closing bracket may stand, too
+//! name         .x...........x......   strings that begin in a name's place
+//! after_name   ....x...........x...   strings + name carries each to its end; one on
+//! colon        ....x...........x...   the same: else it is a fault
+//! ```
+//!
+//! "Behind" is a shift by one ([`after`]; where white space follows, an addition carries the bit through
+//! it). The other rules are an AND each: a string, scalar or opening bracket stands in one of the two
+//! places, and only a string in a name's; a comma in neither; a closing bracket in them only right behind
+//! an opening one ([`Pass::places`]). No rule is about what a string holds but two: no control characters,
+//! which is an AND, and sound escapes, which are rare and looked at one by one.
+//!
+//! What is left to do one by one:
+//!
+//! * Brackets. A stack of 64 bits says what is open, and from there on `in_object`.
+//! * Names, which are found by their colons and must be new to their object (`names`).
+//! * `true`, `false` and `null` (`scalar`; numbers are not).
+//!
+//! A bit that must be known in the next block is a field of [`Pass`]: whether it begins in a string, in a
+//! name, in white space behind a comma. No rule looks ahead. UTF-8 is asked for at the end, and only from
+//! the first block to the last that is not ASCII.
+//!
+//! A fault in a block is some bit of one word. Which fault it is, and where, nobody knows here, nor needs
+//! to: [`check`](crate::check) reads a refused event again, token by token.
+//!
+//! # What it takes
+//!
+//! 0.73 us for events of 1.5 KB, with 55 names, 9 objects and 10 scalars; token by token it was 1.41 us,
+//! and `serde_json` into `IgnoredAny`, which knows nothing of names and UTF-8, takes 0.98 us (AVX-512,
+//! all in one run; least of 25 passes). That is 190 instructions a block, 64 a name and 10 to 30 anything
+//! else, at more than four a cycle: to be faster, it has to do less.
+//!
+//! # What was rejected
+//!
+//! * Numbers one by one, eight bytes in a word: 85 instructions each, and events of coordinates took
+//!   4.4 us instead of 1.8.
+//! * Asking for bounds at both ends of each name: 9 instructions of 78. Eight bytes at any place of a
+//!   fixed array that is longer by eight than a power of two need no asking (`near`).
+//! * Branches on the length of a name, or on whether it began in this block: they were guessed well
+//!   enough. Doing without is as fast, and the same for all names.
 
 use core::hint::select_unpredictable;
 

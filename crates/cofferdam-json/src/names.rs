@@ -1,4 +1,29 @@
-//! Finding a name twice in one object: the costly part of the check.
+//! Finding a name twice in one object: the costly part of the check, and the place where a hostile event
+//! could make it quadratic.
+//!
+//! Each object has a filter of 512 bits. A name sets the bit that its hash says, and if that was not set
+//! the name is new: that is all for most names of most objects. The hash is quick, and whoever knows it
+//! can make names that it cannot tell apart; so what a set bit costs is bounded.
+//!
+//! * At first the name is compared with those before it in its object, by hash, and where that is the same
+//!   by its bytes. One object of 12 names in seven comes to that.
+//! * Once an object has come to [`COMPARES`] pairs, its names go into one open-addressing table for the
+//!   whole event, keyed by (object, SipHash-1-3 of the name) under a secret key, so that neither a hundred
+//!   thousand members nor crafted collisions (SECURITY N04, N05) cost more than linear time. That takes 45
+//!   names that are made for it, or more than a hundred that are not.
+//!
+//! Names with escapes are decoded first; they are the same name however they are written.
+//!
+//! The table is never cleared: slots carry the number of the event that wrote them. Nor are the names:
+//! what is beyond their count is an earlier event's and not looked at. No buffer is given back, so that
+//! nothing is allocated for an event that is not greater than all before it.
+//!
+//! # What was rejected
+//!
+//! * The table from the seventeenth name on, and before it one word as a filter: an object of 60 names
+//!   took 1.9 us, and takes 0.7.
+//! * Two words in registers in place of the filter in memory. It is two shifts, two tests and two ORs more
+//!   for each name, and no faster.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::hash::Hasher;

@@ -83,7 +83,6 @@ fn are_plain(within: u64, starts: u64, digits: Digits) -> bool {
         | minus & !starts
         | (first | fraction) & !digit
         | (first & digits.nought) << 1 & digit
-        | dot & !(digit << 1)
         | end & within;
     faults == 0
 }

@@ -8,18 +8,16 @@
 //!
 //! | machine | instructions | where |
 //! |---|---|---|
-//! | x86-64 | AVX-512 (F, BW, VL), PCLMULQDQ, POPCNT, BMI | found when it runs |
-//! | x86-64 | AVX2, PCLMULQDQ, POPCNT, BMI | found when it runs |
+//! | x86-64 | AVX-512 (F, BW, VL), PCLMULQDQ, POPCNT, LZCNT, BMI 1 and 2 | found when it runs |
+//! | x86-64 | AVX2, PCLMULQDQ, POPCNT, LZCNT, BMI 1 and 2 | found when it runs |
 //! | x86-64 | SSE2 | every one |
 //! | any other, and under Miri | none: eight bytes in a word | |
 //!
 //! Without the feature `std` nothing can be found out, and x86-64 uses SSE2.
 //!
 //! [`portable`] is what all others are held against, over random bytes, in the tests here and in the
-//! fuzz target `structure`.
+//! fuzz targets `structure` and `check`.
 
-#[cfg(test)]
-use crate::Scratch;
 use crate::{
     check::Refused,
     grammar,
@@ -44,21 +42,6 @@ pub(crate) fn read(event: &[u8], max_depth: u32, names: Names<'_>) -> Result<(),
     return x86_64::read(event, max_depth, names);
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     grammar::read(event, max_depth, names, words::classify, running_xor)
-}
-
-/// Whether `event` is accepted, by each way that this machine has.
-#[cfg(test)]
-pub(crate) fn every_way(
-    event: &[u8],
-    max_depth: u32,
-    scratch: &mut Scratch,
-) -> Vec<(&'static str, bool)> {
-    let names = Names::new(event, scratch);
-    let portable = grammar::read(event, max_depth, names, words::classify, running_xor).is_ok();
-    let mut ways = vec![("portable", portable)];
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    x86_64::every_way(event, max_depth, scratch, &mut ways);
-    ways
 }
 
 /// Without anything special.
@@ -151,9 +134,6 @@ mod x86_64 {
         _mm512_test_epi8_mask,
     };
 
-    #[cfg(test)]
-    use crate::Scratch;
-
     use super::{BLOCK, Digits, Names, Raw, Refused, Window, grammar, running_xor};
 
     #[inline]
@@ -210,37 +190,12 @@ mod x86_64 {
         unsafe { read_sse2(event, max_depth, names) }
     }
 
-    /// Of sixteen low halves of a byte, the white space that ends in it: space, tab, line feed, carriage
-    /// return. What none ends in stands for a byte that has another low half, or for none: a shuffle
-    /// has nought for a byte beyond ASCII.
+    /// For each lower half of a byte the white space that has it, or nought, which no byte is that has
+    /// one of those halves. A shuffle has nought for every byte beyond ASCII.
     const WHITE: [i64; 2] = [
         i64::from_le_bytes([b' ', 0, 0, 0, 0, 0, 0, 0]),
         i64::from_le_bytes([0, b'\t', b'\n', 0, 0, b'\r', 0, 0]),
     ];
-
-    #[cfg(test)]
-    pub(super) fn every_way(
-        event: &[u8],
-        max_depth: u32,
-        scratch: &mut Scratch,
-        ways: &mut Vec<(&'static str, bool)>,
-    ) {
-        // SAFETY: every x86-64 has SSE2.
-        let sse2 = unsafe { read_sse2(event, max_depth, Names::new(event, scratch)) };
-        ways.push(("sse2", sse2.is_ok()));
-        #[cfg(feature = "std")]
-        if has_avx2() {
-            // SAFETY: the machine has every instruction that the function was compiled for.
-            let avx2 = unsafe { read_avx2(event, max_depth, Names::new(event, scratch)) };
-            ways.push(("avx2", avx2.is_ok()));
-        }
-        #[cfg(feature = "std")]
-        if has_avx512() {
-            // SAFETY: the machine has every instruction that the function was compiled for.
-            let avx512 = unsafe { read_avx512(event, max_depth, Names::new(event, scratch)) };
-            ways.push(("avx512", avx512.is_ok()));
-        }
-    }
 
     /// The eight words of a block, in the order of the bytes.
     #[inline(always)]
@@ -415,11 +370,34 @@ mod x86_64 {
     }
 
     #[cfg(test)]
-    mod tests {
+    pub(super) mod tests {
         use proptest::prelude::*;
 
         use super::*;
-        use crate::{simd::portable, structure::Structure};
+        use crate::{Scratch, simd::portable, structure::Structure};
+
+        pub(in crate::simd) fn every_way(
+            event: &[u8],
+            max_depth: u32,
+            scratch: &mut Scratch,
+            ways: &mut Vec<(&'static str, bool)>,
+        ) {
+            // SAFETY: every x86-64 has SSE2.
+            let sse2 = unsafe { read_sse2(event, max_depth, Names::new(event, scratch)) };
+            ways.push(("sse2", sse2.is_ok()));
+            #[cfg(feature = "std")]
+            if has_avx2() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                let avx2 = unsafe { read_avx2(event, max_depth, Names::new(event, scratch)) };
+                ways.push(("avx2", avx2.is_ok()));
+            }
+            #[cfg(feature = "std")]
+            if has_avx512() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                let avx512 = unsafe { read_avx512(event, max_depth, Names::new(event, scratch)) };
+                ways.push(("avx512", avx512.is_ok()));
+            }
+        }
 
         /// A window after `bytes`, by each way that this machine has.
         fn all_ways(bytes: &[u8], before: &Window) -> Vec<(&'static str, Window)> {
@@ -466,4 +444,19 @@ mod x86_64 {
             }
         }
     }
+}
+
+/// Whether `event` is accepted, by each way that this machine has.
+#[cfg(test)]
+pub(crate) fn every_way(
+    event: &[u8],
+    max_depth: u32,
+    scratch: &mut crate::Scratch,
+) -> Vec<(&'static str, bool)> {
+    let names = Names::new(event, scratch);
+    let portable = grammar::read(event, max_depth, names, words::classify, running_xor).is_ok();
+    let mut ways = vec![("portable", portable)];
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    x86_64::tests::every_way(event, max_depth, scratch, &mut ways);
+    ways
 }
