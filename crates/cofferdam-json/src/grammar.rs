@@ -49,8 +49,6 @@
 //!
 //! * Numbers one by one, eight bytes in a word: 85 instructions each, and events of coordinates took
 //!   4.4 us instead of 1.8.
-//! * Asking for bounds at both ends of each name: 9 instructions of 78. Eight bytes at any place of a
-//!   fixed array that is longer by eight than a power of two need no asking (`near`).
 //! * Branches on the length of a name, or on whether it began in this block: they were guessed well
 //!   enough. Doing without is as fast, and the same for all names.
 
@@ -59,24 +57,19 @@ use core::hint::select_unpredictable;
 use crate::{
     Reader,
     check::Refused,
-    names::{self, Innermost, Name, Names},
+    names::{Innermost, Names},
+    near::{BEFORE, NEAR, Near},
     scalar,
     structure::{BLOCK, Raw, escaped_bytes},
     text,
 };
-
-/// Bytes about a block: some before it, itself, some behind it.
-const NEAR: usize = 256 + 8;
 
 /// One pass over an event: what it knows between two blocks.
 struct Pass<'a> {
     event: &'a [u8],
     names: Names<'a>,
     innermost: Innermost,
-    /// A part of the event about the block, or of a copy of it, and where it begins.
-    near: &'a [u8; NEAR],
-    near_start: usize,
-    near_place: u64,
+    near: Near<'a>,
     max_depth: u32,
     /// Where the block begins.
     base: usize,
@@ -135,18 +128,11 @@ pub(crate) fn read(
         return Err(Refused);
     }
     let mut padded = [0; NEAR];
-    let near = event.first_chunk().unwrap_or_else(|| {
-        padded[..event.len()].copy_from_slice(event);
-        &padded
-    });
-    let last = event.len().saturating_sub(NEAR);
     let mut pass = Pass {
         event,
         names,
         innermost: Innermost::default(),
-        near,
-        near_start: 0,
-        near_place: near_place(0),
+        near: Near::first(event, &mut padded),
         max_depth,
         base: 0,
         in_string: 0,
@@ -167,11 +153,7 @@ pub(crate) fn read(
     };
     let (whole, rest) = event.as_chunks::<BLOCK>();
     for block in whole {
-        let start = pass.base.saturating_sub(80).min(last);
-        if let Some(near) = event.get(start..).and_then(<[u8]>::first_chunk) {
-            (pass.near, pass.near_start) = (near, start);
-            pass.near_place = near_place(start);
-        }
+        pass.near.move_to(event, pass.base);
         if let Some(end) = pass.block(classify(block), &running_xor)? {
             return pass.finish(end);
         }
@@ -183,12 +165,6 @@ pub(crate) fn read(
         Some(end) => pass.finish(end),
         None => Err(Refused),
     }
-}
-
-/// What to add to the place of an opening quote (from bit 32 on) and that of a colon, as seen from
-/// `start`, to get those of the name between them in the event.
-const fn near_place(start: usize) -> u64 {
-    ((start as u64) << 32 | start as u64).wrapping_add((1 << 32) - 1)
 }
 
 const fn is_white(byte: u8) -> bool {
@@ -249,6 +225,10 @@ impl Pass<'_> {
         while escaped != 0 {
             let at = self.base + escaped.trailing_zeros() as usize - 1;
             escaped &= escaped - 1;
+            let byte = self.event.get(at + 1).copied();
+            if let Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') = byte {
+                continue;
+            }
             // The second half of a surrogate pair was looked at with the first.
             if at >= self.escape_end {
                 let rest = self.event.get(at..).ok_or(Refused)?;
@@ -268,11 +248,11 @@ impl Pass<'_> {
         let begins = masks.quote & masks.strings;
         let after_quote = masks.quote << 1 | self.after_quote;
         // From here on, places are seen from where `near` begins.
-        let near = self.near_start as isize;
+        let near = self.near.start as isize;
         let first = self.base as isize - near;
         let string = self.string as isize - near;
         // Names that begin before this place may not stand where words are read, or may have escapes.
-        let least = (self.backslash as isize - near).max(first - 72);
+        let least = (self.backslash as isize - near).max(first - BEFORE);
         let mut innermost = self.innermost;
         self.names.reserve(innermost);
         while items != 0 {
@@ -284,7 +264,7 @@ impl Pass<'_> {
                 if (bit & after_quote == 0) | (open < least) {
                     let open = (open + near) as usize;
                     innermost = self.names.add_any(open, innermost).ok_or(Refused)?;
-                } else if self.names.add(self.name(open, at), &mut innermost) {
+                } else if self.names.add(self.near.name(open, at), &mut innermost) {
                     return Err(Refused);
                 }
                 continue;
@@ -331,27 +311,6 @@ impl Pass<'_> {
         self.depth -= 1;
         self.objects >>= 1;
         Ok(if is_object { self.names.close() } else { innermost })
-    }
-
-    /// The name between the quote at `open` and the one before `colon`.
-    #[inline(always)]
-    fn name(&self, open: isize, colon: isize) -> Name {
-        // One more than a quote on each side.
-        let span = (colon - open) as usize;
-        // Without a branch: how long names are, nobody can guess.
-        let is_long = u64::from(span >= 10).wrapping_neg();
-        let half = 4 * 10_usize.saturating_sub(span) as u32;
-        let head = self.near_word(open + 1) & is_long;
-        let tail = self.near_word(colon - 9) >> half >> half;
-        let place = ((open as u64) << 32 | colon as u64).wrapping_add(self.near_place);
-        Name::new(place, names::hash(span, head, tail))
-    }
-
-    /// The eight bytes at a place near the block.
-    #[inline(always)]
-    fn near_word(&self, at: isize) -> u64 {
-        let at = at as usize % 256;
-        self.near[at..at + 8].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
     /// The bytes that stand where they must not.

@@ -39,6 +39,7 @@ extern crate alloc;
 mod check;
 mod grammar;
 mod names;
+mod near;
 mod number;
 mod reader;
 mod scalar;
