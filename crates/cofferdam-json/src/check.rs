@@ -1,28 +1,13 @@
 //! The whole-event check: what passes has one meaning.
 //!
-//! Finding a name twice in one object is the costly part, and the place where a hostile event
-//! could make it quadratic. Two regimes:
-//!
-//! * Up to [`SMALL`] members an object's names are compared one by one, by length and their first
-//!   and last eight bytes. For names of up to 16 bytes that is the whole comparison; it is about
-//!   three instructions a pair, and real objects are this small. Most names are not compared at all:
-//!   each object keeps one word in which every name has set a bit, and a name whose bit is not set
-//!   is new.
-//! * From there on the object's names go into one open-addressing table for the whole event, keyed
-//!   by (object, SipHash-1-3 of the name) under a secret key, so that neither a hundred thousand
-//!   members nor crafted collisions (SECURITY N04, N05) cost more than linear time.
-//!
-//! The table is never cleared: slots carry the number of the event that wrote them.
+//! It is written twice. `grammar` says whether an event passes, 64 bytes at a time, and is all that a
+//! sound event sees. What it refuses is read again by the [`Reader`], token by token, to say which fault
+//! there is: that is slow, and a sender of faults pays it with bytes of its own. The two accept the same,
+//! which the tests here and the fuzz target `check` hold them to.
 
-use alloc::vec::Vec;
-use core::hash::Hasher;
+use crate::{Fault, Reader, Token, names::Names, simd};
 
-use siphasher::sip::SipHasher13;
-
-use crate::{Fault, Reader, Text, Token};
-
-/// Objects of up to this many members are compared pair by pair.
-const SMALL: usize = 16;
+pub use crate::names::Scratch;
 
 /// What an event may be at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,91 +35,6 @@ impl Default for Limits {
     }
 }
 
-/// Buffers that are kept between events.
-#[derive(Clone)]
-pub struct Scratch {
-    key: [u8; 16],
-    names: Vec<Name>,
-    /// Names with escapes, decoded, one after the other.
-    decoded: Vec<u8>,
-    /// Where the names of each open object begin, and the object's number.
-    open: Vec<Open>,
-    table: Vec<Slot>,
-    in_table: usize,
-    event: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Name {
-    len: u32,
-    head: u64,
-    tail: u64,
-    /// Offset into the event, or into `decoded` where `escaped`.
-    start: u32,
-    escaped: bool,
-}
-
-impl Name {
-    /// One of 64 bits; multiplying spreads what differs over the top six (Fibonacci hashing).
-    #[inline]
-    fn bit(&self) -> u64 {
-        let mixed = (self.head ^ self.tail.rotate_left(32) ^ u64::from(self.len))
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        1 << (mixed >> 58)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Open {
-    first_name: usize,
-    object: u32,
-    /// A bit for each name so far; two names may share one.
-    seen: u64,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    event: u32,
-    object: u32,
-    hash: u64,
-    name: u32,
-}
-
-impl Scratch {
-    /// Empty buffers. The key must be random and secret: it keeps crafted names from colliding.
-    #[must_use]
-    pub fn new(key: [u8; 16]) -> Self {
-        Self {
-            key,
-            names: Vec::new(),
-            decoded: Vec::new(),
-            open: Vec::new(),
-            table: Vec::new(),
-            in_table: 0,
-            event: 0,
-        }
-    }
-
-    fn begin(&mut self) {
-        self.names.clear();
-        self.decoded.clear();
-        self.open.clear();
-        self.in_table = 0;
-        self.event = self.event.wrapping_add(1);
-        if self.event == 0 {
-            self.table.fill(Slot::default());
-            self.event = 1;
-        }
-    }
-}
-
-/// Holds nothing of an event.
-impl core::fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Scratch(..)")
-    }
-}
-
 /// Checks that `event` is one JSON object that every sound reader reads alike.
 ///
 /// That is: RFC 8259 grammar, UTF-8 throughout, no lone surrogates and no escaped NUL, nothing
@@ -143,168 +43,45 @@ impl core::fmt::Debug for Scratch {
 ///
 /// # Errors
 ///
-/// The first [`Fault`] found. UTF-8 is looked at before the grammar.
+/// One [`Fault`] that is there. UTF-8 is looked at before the grammar, and the grammar before the names.
 pub fn check(event: &[u8], limits: &Limits, scratch: &mut Scratch) -> Result<(), Fault> {
     if event.len() > limits.max_bytes {
         return Err(Fault::TooLarge);
     }
-    if core::str::from_utf8(event).is_err() {
-        return Err(Fault::InvalidText);
+    if simd::read(event, limits.max_depth, Names::new(event, scratch)).is_ok() {
+        return Ok(());
     }
-    let mut names = Names { event, scratch, objects: 0 };
-    names.scratch.begin();
+    core::str::from_utf8(event).map_err(|_| Fault::InvalidText)?;
+    tokens(event, limits)?;
+    // What has no other fault and was refused has a name twice.
+    Err(Fault::DuplicateName)
+}
+
+/// There is a fault.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+/// Finds the first fault of an event that was refused, but for names.
+#[cold]
+#[inline(never)]
+fn tokens(event: &[u8], limits: &Limits) -> Result<(), Fault> {
     let mut reader = Reader::new(event);
-    if reader.next()? != Some(Token::BeginObject) {
+    let mut next = reader.next()?;
+    if next != Some(Token::BeginObject) {
         return Err(Fault::Malformed);
     }
-    names.open();
-    while let Some(token) = reader.next()? {
-        match token {
-            Token::Name(name) => names.add(name, reader.token_start())?,
-            Token::BeginObject => names.open(),
-            Token::EndObject => names.close(),
-            Token::BeginArray
-            | Token::EndArray
-            | Token::String(_)
-            | Token::Number(_)
-            | Token::Bool(_)
-            | Token::Null => continue,
-        }
+    while next.is_some() {
         if reader.depth() > limits.max_depth {
             return Err(Fault::TooDeep);
         }
+        next = reader.next()?;
     }
     Ok(())
 }
 
-struct Names<'a> {
-    event: &'a [u8],
-    scratch: &'a mut Scratch,
-    objects: u32,
-}
-
-impl Names<'_> {
-    fn open(&mut self) {
-        self.objects += 1;
-        let first_name = self.scratch.names.len();
-        self.scratch.open.push(Open { first_name, object: self.objects, seen: 0 });
-    }
-
-    fn close(&mut self) {
-        if let Some(open) = self.scratch.open.pop() {
-            self.scratch.names.truncate(open.first_name);
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, text: Text<'_>, token_start: usize) -> Result<(), Fault> {
-        let name = self.keep(text, token_start);
-        let Some(innermost) = self.scratch.open.last_mut() else { return Err(Fault::Malformed) };
-        let is_new = innermost.seen & name.bit() == 0;
-        innermost.seen |= name.bit();
-        let open = *innermost;
-        let siblings = self.scratch.names.len() - open.first_name;
-        let twice = if siblings < SMALL {
-            let siblings = &self.scratch.names[open.first_name..];
-            !is_new && siblings.iter().any(|sibling| self.same(sibling, &name))
-        } else {
-            if siblings == SMALL {
-                for index in open.first_name..self.scratch.names.len() {
-                    let sibling = self.scratch.names[index];
-                    self.insert(open.object, index, sibling);
-                }
-            }
-            self.insert(open.object, self.scratch.names.len(), name)
-        };
-        self.scratch.names.push(name);
-        if twice { Err(Fault::DuplicateName) } else { Ok(()) }
-    }
-
-    fn keep(&mut self, text: Text<'_>, token_start: usize) -> Name {
-        let (start, escaped) = if text.is_escaped() {
-            let start = self.scratch.decoded.len();
-            text.decode_into(&mut self.scratch.decoded);
-            (start, true)
-        } else {
-            (token_start + 1, false)
-        };
-        let bytes = if escaped { &self.scratch.decoded[start..] } else { text.raw() };
-        // Offsets fit: `Limits` keeps events under 4 GiB, and decoding never lengthens.
-        Name {
-            len: bytes.len() as u32,
-            head: bytes.first_chunk().map_or_else(|| word(bytes), |head| u64::from_le_bytes(*head)),
-            tail: bytes.last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail)),
-            start: start as u32,
-            escaped,
-        }
-    }
-
-    #[inline]
-    fn same(&self, a: &Name, b: &Name) -> bool {
-        a.len == b.len
-            && a.head == b.head
-            && a.tail == b.tail
-            && (a.len <= 16 || self.bytes(a) == self.bytes(b))
-    }
-
-    fn bytes(&self, name: &Name) -> &[u8] {
-        let whole = if name.escaped { &self.scratch.decoded[..] } else { self.event };
-        let start = name.start as usize;
-        whole.get(start..start + name.len as usize).unwrap_or_default()
-    }
-
-    /// Puts a name into the table; `true` if the object has it already.
-    fn insert(&mut self, object: u32, index: usize, name: Name) -> bool {
-        if (self.scratch.in_table + 1) * 2 > self.scratch.table.len() {
-            self.grow();
-        }
-        let mut mac = SipHasher13::new_with_key(&self.scratch.key);
-        mac.write_u32(object);
-        mac.write(self.bytes(&name));
-        let hash = mac.finish();
-        let slot = Slot { event: self.scratch.event, object, hash, name: index as u32 };
-        let mask = self.scratch.table.len() - 1;
-        let mut at = hash as usize & mask;
-        loop {
-            let found = self.scratch.table[at];
-            if found.event != self.scratch.event {
-                self.scratch.table[at] = slot;
-                self.scratch.in_table += 1;
-                return false;
-            }
-            if found.hash == hash && found.object == object {
-                let other = self.scratch.names.get(found.name as usize).copied();
-                if other.is_some_and(|other| self.same(&other, &name)) {
-                    return true;
-                }
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    fn grow(&mut self) {
-        let event = self.scratch.event;
-        let size = (self.scratch.table.len() * 2).max(8 * SMALL);
-        let mut table = alloc::vec![Slot::default(); size];
-        for slot in self.scratch.table.iter().filter(|slot| slot.event == event) {
-            let mut at = slot.hash as usize & (size - 1);
-            while table[at].event == event {
-                at = (at + 1) & (size - 1);
-            }
-            table[at] = *slot;
-        }
-        self.scratch.table = table;
-    }
-}
-
-/// Up to seven bytes as one number; together with the length no two are alike.
-fn word(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
+    use std::{collections::BTreeSet, fmt::Write};
 
     use proptest::prelude::*;
 
@@ -367,6 +144,106 @@ mod tests {
         }
     }
 
+    /// Names of every length, across the edges of blocks; alike in all but a byte, or at all.
+    #[test]
+    fn finds_duplicates_wherever_they_stand_and_however_long_they_are() {
+        for len in (0..20).chain((20..210).step_by(7)) {
+            for before in (0..140).step_by(3) {
+                let name = "n".repeat(len);
+                let pad = "p".repeat(before);
+                let rest = if before % 2 == 0 { String::new() } else { "r".repeat(600) };
+                let event = format!(r#"{{"_{pad}":0,"{name}":1,"{name}" :2,"-{rest}":0}}"#);
+                assert_eq!(checked(event.as_bytes()), Err(Fault::DuplicateName), "{event}");
+                hold(event.as_bytes(), &Limits::default());
+                let event = format!(r#"{{"{name}":0,"{pad}_":1,"-":"{rest}","{name}":2}}"#);
+                hold(event.as_bytes(), &Limits::default());
+                for at in [0, len / 2, len.saturating_sub(1)] {
+                    let mut other = name.clone();
+                    other.replace_range(at..(at + 1).min(len), "x");
+                    let event = format!(r#"{{"_{pad}":0,"{name}":1,"{other}":2,"-{rest}":0}}"#);
+                    hold(event.as_bytes(), &Limits::default());
+                }
+            }
+        }
+    }
+
+    /// Names that the first hash cannot tell apart go into the table, and are told apart there.
+    #[test]
+    fn names_that_are_made_to_collide_are_told_apart() {
+        for count in [2, 20, 44, 45, 46, 47, 48, 100, 1_000] {
+            let name = |n: usize| format!("the same {n:06} the same");
+            for last in [count, 0, count / 2, count - 1] {
+                let members: Vec<_> =
+                    (0..count).chain([last]).map(|n| format!("\"{}\":{{}}", name(n))).collect();
+                hold(format!("{{{}}}", members.join(",")).as_bytes(), &Limits::default());
+            }
+            let nested: Vec<_> =
+                (0..count).map(|n| format!("\"{}\":{{\"{}\":0}}", name(n), name(0))).collect();
+            let event = format!("{{{}}}", nested.join(","));
+            assert_eq!(checked(event.as_bytes()), Ok(()));
+        }
+    }
+
+    /// At every place in a block, and before whatever may follow.
+    #[test]
+    fn numbers_and_words_are_read_as_the_reader_reads_them() {
+        for scalar in [
+            "0",
+            "-0",
+            "12",
+            "-12",
+            "0.5",
+            "-0.5",
+            "12.25",
+            "1e9",
+            "1E+9",
+            "1.5e-3",
+            "1e400",
+            "01",
+            "-01",
+            "00",
+            "1.",
+            "-1.",
+            ".5",
+            "-.5",
+            "-",
+            "--1",
+            "1-",
+            "1-1",
+            "1.2.3",
+            "1..2",
+            "1.-2",
+            "0.0.0",
+            "1e",
+            "+1",
+            "0x1",
+            "1true",
+            "true1",
+            "true",
+            "false",
+            "null",
+            "tru",
+            "truee",
+            "falsenull",
+            "fals",
+            "True",
+            "1\u{0}",
+            "1\u{7f}",
+            "\\",
+            "a",
+            "é",
+            "12345678901234567890.5",
+        ] {
+            for before in 0..70 {
+                for between in [",", " , "] {
+                    let values = [scalar; 3].join(between);
+                    let event = format!(r#"{{"{}":[{values}],"b":{scalar}}}"#, "p".repeat(before));
+                    hold(event.as_bytes(), &Limits::default());
+                }
+            }
+        }
+    }
+
     #[test]
     fn scratch_carries_nothing_from_one_event_to_the_next() {
         let mut scratch = Scratch::new([3; 16]);
@@ -378,14 +255,14 @@ mod tests {
         assert_eq!(check(event.as_bytes(), &Limits::default(), &mut scratch), Ok(()));
     }
 
-    /// S04: the buffers are as long as this event made them, whatever the one before it held and
-    /// wherever that failed.
+    /// S04: what an event is judged as, and what is kept of it, is the same whatever the one before it
+    /// held and wherever that failed.
     #[test]
     fn buffers_hold_this_events_names_and_no_others() {
         let limits = Limits::default();
         let lengths = |scratch: &Scratch| {
-            let Scratch { names, decoded, open, in_table, .. } = scratch;
-            (names.len(), decoded.len(), open.len(), *in_table)
+            let Scratch { decoded, open, in_table, .. } = scratch;
+            (decoded.len(), open.len(), *in_table)
         };
         let left_open = r#"{"\u0061":{"b":[{"\u0063":1,"d":"#;
         let earlier = [left_open.to_owned(), members(100, None), members(40, Some(3))];
@@ -409,7 +286,23 @@ mod tests {
         let mut scratch = Scratch::new([3; 16]);
         assert_eq!(check(br#"{"a":{"b":{}}}"#, &limits, &mut scratch), Ok(()));
         assert_eq!(check(br#"{"a":{"b":{"c":{}}}}"#, &limits, &mut scratch), Err(Fault::TooDeep));
+        assert_eq!(check(br#"{"a":[[[]]]}"#, &limits, &mut scratch), Err(Fault::TooDeep));
+        assert_eq!(check(br#"{"a":[[1]]}"#, &limits, &mut scratch), Ok(()));
         assert_eq!(check(&[b' '; 41], &limits, &mut scratch), Err(Fault::TooLarge));
+        for depth in 0..4 {
+            for event in [
+                "{}",
+                "{} ",
+                "[]",
+                r#"{"a":1}"#,
+                r#"{"a":{}}"#,
+                r#"{"a":[[[{}]]]}"#,
+                r#"{"a":[[[]]]}"#,
+                "{}}",
+            ] {
+                hold(event.as_bytes(), &Limits::new(40, depth));
+            }
+        }
     }
 
     /// F04: bytes that are not UTF-8, anywhere.
@@ -419,6 +312,245 @@ mod tests {
             let event = [b"{\"a\":\"", bad, b"\"}"].concat();
             assert_eq!(checked(&event), Err(Fault::InvalidText));
         }
+    }
+
+    /// The check token by token, with the fault that [`check`] says it finds.
+    fn slowly(event: &[u8], limits: &Limits) -> Result<(), Fault> {
+        if event.len() > limits.max_bytes {
+            return Err(Fault::TooLarge);
+        }
+        if std::str::from_utf8(event).is_err() {
+            return Err(Fault::InvalidText);
+        }
+        let mut reader = Reader::new(event);
+        if reader.next()? != Some(Token::BeginObject) {
+            return Err(Fault::Malformed);
+        }
+        let mut open = vec![BTreeSet::new()];
+        let mut twice = false;
+        if limits.max_depth == 0 {
+            return Err(Fault::TooDeep);
+        }
+        while let Some(token) = reader.next()? {
+            match token {
+                Token::Name(name) => {
+                    let name = name.decode(&mut Vec::new()).to_vec();
+                    twice |= open.last_mut().is_none_or(|names| !names.insert(name));
+                }
+                Token::BeginObject => open.push(BTreeSet::new()),
+                Token::EndObject => drop(open.pop()),
+                _ => {}
+            }
+            if reader.depth() > limits.max_depth {
+                return Err(Fault::TooDeep);
+            }
+        }
+        if twice { Err(Fault::DuplicateName) } else { Ok(()) }
+    }
+
+    /// Every way that this machine has says what the slow one says.
+    fn hold(event: &[u8], limits: &Limits) {
+        let slow = slowly(event, limits);
+        let mut scratch = Scratch::new([3; 16]);
+        let text = String::from_utf8_lossy(event);
+        assert_eq!(check(event, limits, &mut scratch), slow, "{text}");
+        if event.len() <= limits.max_bytes {
+            for (way, accepted) in simd::every_way(event, limits.max_depth, &mut scratch) {
+                assert_eq!(accepted, slow.is_ok(), "{way}: {text}");
+            }
+        }
+    }
+
+    /// A document, most of the time a sound one, in one of three spellings.
+    struct Draw {
+        rng: fastrand::Rng,
+        out: Vec<u8>,
+        size: usize,
+        spelling: usize,
+        /// A name that may come again.
+        last: Vec<u8>,
+    }
+
+    impl Draw {
+        fn document(seed: u64, size: usize) -> Vec<u8> {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let spelling = rng.usize(..3);
+            let mut draw = Self { rng, out: Vec::new(), size, spelling, last: Vec::new() };
+            draw.white();
+            draw.object(1);
+            draw.white();
+            draw.out
+        }
+
+        fn pick(&mut self, from: &[&str]) {
+            let picked = from[self.rng.usize(..from.len())];
+            self.out.extend_from_slice(picked.as_bytes());
+        }
+
+        fn white(&mut self) {
+            match self.spelling {
+                0 => {}
+                1 => self.pick(&["", "", " ", "\n", "\r\n\t "]),
+                _ => {
+                    let spaces = self.rng.usize(..20);
+                    self.out.push(b'\n');
+                    self.out.extend(vec![b' '; spaces]);
+                }
+            }
+        }
+
+        fn comma(&mut self, nth: usize) {
+            if nth > 0 {
+                self.white();
+                self.out.push(b',');
+            }
+        }
+
+        fn object(&mut self, depth: u32) {
+            self.out.push(b'{');
+            let most = if depth == 1 || self.rng.u8(..20) == 0 { 80 } else { 8 };
+            for nth in 0..self.rng.usize(..most) {
+                self.comma(nth);
+                self.white();
+                self.name(nth);
+                self.white();
+                self.out.push(b':');
+                self.white();
+                self.value(depth);
+            }
+            self.white();
+            self.out.push(b'}');
+        }
+
+        fn name(&mut self, nth: usize) {
+            let stem = ["", "k", "name", "a name of some length", "\\u00e9\\n", "é", "\\\\"];
+            let start = self.out.len();
+            self.out.push(b'"');
+            self.pick(&stem);
+            self.out.extend_from_slice(nth.to_string().as_bytes());
+            self.pick(&["", "", "", "", " and an end that is the same for many of them, and long"]);
+            self.out.push(b'"');
+            match self.rng.usize(..200) {
+                0 => self.last = self.out[start..].to_vec(),
+                1 if !self.last.is_empty() => {
+                    self.out.truncate(start);
+                    self.out.extend_from_slice(&self.last);
+                }
+                _ => {}
+            }
+        }
+
+        fn value(&mut self, depth: u32) {
+            let nested = depth < 8 && self.out.len() < self.size;
+            match self.rng.u8(..8) {
+                0 if nested => self.object(depth + 1),
+                1 if nested => {
+                    self.out.push(b'[');
+                    for nth in 0..self.rng.usize(..6) {
+                        self.comma(nth);
+                        self.white();
+                        self.value(depth + 1);
+                    }
+                    self.white();
+                    self.out.push(b']');
+                }
+                2 => self.pick(&["true", "false", "null"]),
+                3 => self.pick(&[
+                    "0",
+                    "-0",
+                    "7",
+                    "10",
+                    "-12",
+                    "3.25",
+                    "0.5",
+                    "1234567",
+                    "12345678",
+                    "123456789",
+                    "-1.5e-7",
+                    "1E3",
+                    "0.0",
+                    "100.001",
+                    "1e-400",
+                    "123456.7",
+                    "99999999",
+                ]),
+                4 if self.rng.u8(..40) == 0 => self.pick(&[
+                    "01",
+                    "1.",
+                    ".5",
+                    "1e",
+                    "-",
+                    "1e400",
+                    "1.2.3",
+                    "tru",
+                    "nulls",
+                    "+1",
+                    "0x1",
+                    "1-1",
+                    "fals",
+                    "truefalse",
+                    "--1",
+                    "00",
+                    "0.1.",
+                    "\u{1}",
+                    "1\u{b}",
+                ]),
+                _ => self.string(),
+            }
+        }
+
+        fn string(&mut self) {
+            self.out.push(b'"');
+            for _ in 0..self.rng.usize(..4) {
+                self.pick(&[
+                    "",
+                    "x",
+                    "plain text",
+                    "{}[],:",
+                    "\\\"",
+                    "\\\\",
+                    "\\/",
+                    "\\n\\t\\b\\f\\r",
+                    "\\u00e9",
+                    "\\ud83d\\ude00",
+                    "é",
+                    "山田",
+                    "\u{1f600}",
+                    "true",
+                    "1.5",
+                    "a text that is as long as a block of sixty-four bytes, or longer than that",
+                ]);
+            }
+            if self.rng.u16(..400) == 0 {
+                self.pick(&[
+                    "\\u0000",
+                    "\\ud800",
+                    "\\x",
+                    "\u{1f}",
+                    "\\u12",
+                    "\\udc00",
+                    "\t",
+                    "\\ud800\\n",
+                ]);
+            }
+            self.out.push(b'"');
+        }
+    }
+
+    fn edited(mut event: Vec<u8>, edits: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+        for (at, edit, byte) in edits {
+            let at = at.index(event.len() + 1);
+            let bytes = b"\"\\{}[],: \n0-.eE1tnu\x00\x80\xff";
+            let byte = if edit & 1 == 0 { bytes[usize::from(*byte) % bytes.len()] } else { *byte };
+            match edit / 2 % 4 {
+                0 => event.insert(at, byte),
+                1 if at < event.len() => event[at] = byte,
+                2 if at < event.len() => drop(event.remove(at)),
+                3 if byte < 20 => event.truncate(at),
+                _ => {}
+            }
+        }
+        event
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -456,8 +588,35 @@ mod tests {
         }
 
         #[test]
-        fn never_panics(event: Vec<u8>) {
-            let _ = checked(&event);
+        fn random_bytes_are_judged_as_token_by_token(event: Vec<u8>) {
+            hold(&event, &Limits::default());
+        }
+
+        /// Random, of what JSON is made of.
+        #[test]
+        fn random_tokens_are_judged_as_token_by_token(
+            tokens in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "1", "true", " ", "\"", "\\", "\"c\":",
+                "\"d\":0,", "{}", "[]",
+            ]), 0..12),
+        ) {
+            let tokens = tokens.concat();
+            hold(tokens.as_bytes(), &Limits::default());
+            hold(format!("{{{tokens}}}").as_bytes(), &Limits::default());
+            hold(format!("{{\"k\":[{tokens}]}}").as_bytes(), &Limits::default());
+        }
+
+        #[test]
+        fn documents_are_judged_as_token_by_token(
+            seed: u64,
+            size in 0_usize..4_000,
+            depth in prop_oneof![Just(64_u32), 0_u32..10],
+            edits in prop::collection::vec(any::<(prop::sample::Index, u8, u8)>(), 0..4),
+        ) {
+            let event = Draw::document(seed, size);
+            let limits = Limits::new(1 << 20, depth);
+            hold(&event, &limits);
+            hold(&edited(event, &edits), &limits);
         }
     }
 }

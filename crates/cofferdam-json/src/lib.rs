@@ -37,8 +37,12 @@
 extern crate alloc;
 
 mod check;
+mod grammar;
+mod names;
+mod near;
 mod number;
 mod reader;
+mod scalar;
 mod simd;
 mod structure;
 mod text;

@@ -8,17 +8,23 @@
 //!
 //! | machine | instructions | where |
 //! |---|---|---|
-//! | x86-64 | AVX-512 (F, BW, VL), PCLMULQDQ, POPCNT, BMI | found when it runs |
-//! | x86-64 | AVX2, PCLMULQDQ, POPCNT, BMI | found when it runs |
+//! | x86-64 | AVX-512 (F, BW, VL), PCLMULQDQ, POPCNT, LZCNT, BMI 1 and 2 | found when it runs |
+//! | x86-64 | AVX2, PCLMULQDQ, POPCNT, LZCNT, BMI 1 and 2 | found when it runs |
 //! | x86-64 | SSE2 | every one |
 //! | any other, and under Miri | none: eight bytes in a word | |
 //!
 //! Without the feature `std` nothing can be found out, and x86-64 uses SSE2.
 //!
 //! [`portable`] is what all others are held against, over random bytes, in the tests here and in the
-//! fuzz target `structure`.
+//! fuzz targets `structure` and `check`.
 
-use crate::structure::{BLOCK, Raw, Window};
+use crate::{
+    check::Refused,
+    grammar,
+    names::Names,
+    scalar::Digits,
+    structure::{BLOCK, Raw, Window},
+};
 
 /// Finds the blocks of the next bytes, with the best that this machine has.
 #[inline]
@@ -27,6 +33,15 @@ pub(crate) fn fill(bytes: &[u8], window: &mut Window) {
     x86_64::fill(bytes, window);
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     portable(bytes, window);
+}
+
+/// Reads a whole event, with the best that this machine has.
+#[inline]
+pub(crate) fn read(event: &[u8], max_depth: u32, names: Names<'_>) -> Result<(), Refused> {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    return x86_64::read(event, max_depth, names);
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    grammar::read(event, max_depth, names, words::classify, running_xor)
 }
 
 /// Without anything special.
@@ -54,6 +69,16 @@ mod words {
             raw.open |= equal(brackets, b'{') << (8 * at);
             raw.close |= equal(brackets, b'}') << (8 * at);
             raw.comma |= equal(word, b',') << (8 * at);
+            raw.colon |= equal(word, b':') << (8 * at);
+            let white = equal(word, b' ') | equal(word, b'\t') | equal(word, b'\n');
+            raw.white |= (white | equal(word, b'\r')) << (8 * at);
+            raw.control |= equal(word & (ONES * 0xE0), 0) << (8 * at);
+            raw.high |= gather(word & !LOW_SEVEN) << (8 * at);
+            raw.curly |= gather(word << 2 & !LOW_SEVEN) << (8 * at);
+            raw.digits.digit |= digits(word) << (8 * at);
+            raw.digits.nought |= equal(word, b'0') << (8 * at);
+            raw.digits.dot |= equal(word, b'.') << (8 * at);
+            raw.digits.minus |= equal(word, b'-') << (8 * at);
         }
         raw
     }
@@ -63,9 +88,20 @@ mod words {
         let differs = word ^ (ONES * u64::from(byte));
         // The high bit of each byte that is not zero; nothing is carried from one byte to the next.
         let not_zero = ((differs & LOW_SEVEN) + LOW_SEVEN) | differs;
-        let zero = !not_zero & !LOW_SEVEN;
-        // Gathers the eight high bits in the highest byte: each product lands on a bit of its own.
-        (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        gather(!not_zero & !LOW_SEVEN)
+    }
+
+    /// A bit for each of eight bytes that is a digit.
+    fn digits(word: u64) -> u64 {
+        // A digit becomes 0 to 9, and nothing else does.
+        let digit = word ^ (ONES * 0x30);
+        let beyond = ((digit & LOW_SEVEN) + ONES * 0x76) | digit;
+        gather(!beyond & !LOW_SEVEN)
+    }
+
+    /// Gathers the eight high bits in the highest byte: each product lands on a bit of its own.
+    fn gather(highs: u64) -> u64 {
+        (highs >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
     }
 }
 
@@ -89,13 +125,16 @@ const fn running_xor(bits: u64) -> u64 {
 mod x86_64 {
     use core::arch::x86_64::{
         __m128i, __m256i, __m512i, _mm_clmulepi64_si128, _mm_cmpeq_epi8, _mm_cvtsi64_si128,
-        _mm_cvtsi128_si64, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
-        _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x,
-        _mm256_set1_epi8, _mm512_cmpeq_epi8_mask, _mm512_or_si512, _mm512_set_epi64,
-        _mm512_set1_epi8,
+        _mm_cvtsi128_si64, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
+        _mm_set1_epi8, _mm_slli_epi16, _mm_sub_epi8, _mm256_cmpeq_epi8, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8,
+        _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sub_epi8, _mm512_broadcast_i32x4,
+        _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_movepi8_mask, _mm512_or_si512,
+        _mm512_set_epi64, _mm512_set1_epi8, _mm512_shuffle_epi8, _mm512_sub_epi8,
+        _mm512_test_epi8_mask,
     };
 
-    use super::{BLOCK, Raw, Window, running_xor};
+    use super::{BLOCK, Digits, Names, Raw, Refused, Window, grammar, running_xor};
 
     #[inline]
     pub(super) fn fill(bytes: &[u8], window: &mut Window) {
@@ -103,15 +142,15 @@ mod x86_64 {
         {
             if has_avx512() {
                 // SAFETY: the machine has every instruction that the function was compiled for.
-                return unsafe { avx512(bytes, window) };
+                return unsafe { fill_avx512(bytes, window) };
             }
             if has_avx2() {
                 // SAFETY: the machine has every instruction that the function was compiled for.
-                return unsafe { avx2(bytes, window) };
+                return unsafe { fill_avx2(bytes, window) };
             }
         }
         // SAFETY: every x86-64 has SSE2.
-        unsafe { sse2(bytes, window) }
+        unsafe { fill_sse2(bytes, window) }
     }
 
     #[cfg(feature = "std")]
@@ -129,8 +168,34 @@ mod x86_64 {
         std::arch::is_x86_feature_detected!("avx2")
             && std::arch::is_x86_feature_detected!("pclmulqdq")
             && std::arch::is_x86_feature_detected!("popcnt")
+            && std::arch::is_x86_feature_detected!("lzcnt")
             && std::arch::is_x86_feature_detected!("bmi1")
+            && std::arch::is_x86_feature_detected!("bmi2")
     }
+
+    #[inline]
+    pub(super) fn read(event: &[u8], max_depth: u32, names: Names<'_>) -> Result<(), Refused> {
+        #[cfg(feature = "std")]
+        {
+            if has_avx512() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                return unsafe { read_avx512(event, max_depth, names) };
+            }
+            if has_avx2() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                return unsafe { read_avx2(event, max_depth, names) };
+            }
+        }
+        // SAFETY: every x86-64 has SSE2.
+        unsafe { read_sse2(event, max_depth, names) }
+    }
+
+    /// For each lower half of a byte the white space that has it, or nought, which no byte is that has
+    /// one of those halves. A shuffle has nought for every byte beyond ASCII.
+    const WHITE: [i64; 2] = [
+        i64::from_le_bytes([b' ', 0, 0, 0, 0, 0, 0, 0]),
+        i64::from_le_bytes([0, b'\t', b'\n', 0, 0, b'\r', 0, 0]),
+    ];
 
     /// The eight words of a block, in the order of the bytes.
     #[inline(always)]
@@ -143,78 +208,158 @@ mod x86_64 {
         words
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,popcnt,bmi1")]
-    fn avx512(bytes: &[u8], window: &mut Window) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,popcnt,lzcnt,bmi1,bmi2")]
+    fn fill_avx512(bytes: &[u8], window: &mut Window) {
+        window.fill(bytes, |block| classify_avx512(block), |bits| carryless(bits));
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,pclmulqdq,popcnt,lzcnt,bmi1,bmi2")]
+    fn read_avx512(event: &[u8], max_depth: u32, names: Names<'_>) -> Result<(), Refused> {
+        let running_xor = |bits| carryless(bits);
+        grammar::read(event, max_depth, names, |block| classify_avx512(block), running_xor)
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    #[inline]
+    fn classify_avx512(block: &[u8; BLOCK]) -> Raw {
         let is = |vector: __m512i, byte: u8| {
             _mm512_cmpeq_epi8_mask(vector, _mm512_set1_epi8(byte as i8))
         };
-        let classify = |block: &[u8; BLOCK]| {
-            let [a, b, c, d, e, f, g, h] = words(block);
-            let vector = _mm512_set_epi64(h, g, f, e, d, c, b, a);
-            // `[` and `{`, `]` and `}` differ in this bit, and no other two bytes become them.
-            let brackets = _mm512_or_si512(vector, _mm512_set1_epi8(0x20));
-            Raw {
-                quote: is(vector, b'"'),
-                backslash: is(vector, b'\\'),
-                open: is(brackets, b'{'),
-                close: is(brackets, b'}'),
-                comma: is(vector, b','),
-            }
-        };
-        window.fill(bytes, classify, |bits| carryless(bits));
+        let [a, b, c, d, e, f, g, h] = words(block);
+        let vector = _mm512_set_epi64(h, g, f, e, d, c, b, a);
+        // `[` and `{`, `]` and `}` differ in this bit, and no other two bytes become them.
+        let curly = _mm512_set1_epi8(0x20);
+        let brackets = _mm512_or_si512(vector, curly);
+        let white = _mm512_broadcast_i32x4(_mm_set_epi64x(WHITE[1], WHITE[0]));
+        Raw {
+            quote: is(vector, b'"'),
+            backslash: is(vector, b'\\'),
+            open: is(brackets, b'{'),
+            close: is(brackets, b'}'),
+            comma: is(vector, b','),
+            colon: is(vector, b':'),
+            white: _mm512_cmpeq_epi8_mask(vector, _mm512_shuffle_epi8(white, vector)),
+            control: _mm512_cmplt_epu8_mask(vector, curly),
+            high: _mm512_movepi8_mask(vector),
+            curly: _mm512_test_epi8_mask(vector, curly),
+            digits: Digits {
+                digit: _mm512_cmplt_epu8_mask(
+                    _mm512_sub_epi8(vector, _mm512_set1_epi8(b'0' as i8)),
+                    _mm512_set1_epi8(10),
+                ),
+                nought: is(vector, b'0'),
+                dot: is(vector, b'.'),
+                minus: is(vector, b'-'),
+            },
+        }
     }
 
-    #[target_feature(enable = "avx2,pclmulqdq,popcnt,bmi1")]
-    fn avx2(bytes: &[u8], window: &mut Window) {
-        let is = |halves: [__m256i; 2], byte: u8| {
-            let byte = _mm256_set1_epi8(byte as i8);
-            let [low, high] = halves
-                .map(|half| _mm256_movemask_epi8(_mm256_cmpeq_epi8(half, byte)) as u32)
-                .map(u64::from);
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt,lzcnt,bmi1,bmi2")]
+    fn fill_avx2(bytes: &[u8], window: &mut Window) {
+        window.fill(bytes, |block| classify_avx2(block), |bits| carryless(bits));
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt,lzcnt,bmi1,bmi2")]
+    fn read_avx2(event: &[u8], max_depth: u32, names: Names<'_>) -> Result<(), Refused> {
+        let running_xor = |bits| carryless(bits);
+        grammar::read(event, max_depth, names, |block| classify_avx2(block), running_xor)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn classify_avx2(block: &[u8; BLOCK]) -> Raw {
+        let mask = |halves: [__m256i; 2]| {
+            let [low, high] = halves.map(|half| u64::from(_mm256_movemask_epi8(half) as u32));
             high << 32 | low
         };
-        let classify = |block: &[u8; BLOCK]| {
-            let [a, b, c, d, e, f, g, h] = words(block);
-            let halves = [_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e)];
-            let brackets = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
-            Raw {
-                quote: is(halves, b'"'),
-                backslash: is(halves, b'\\'),
-                open: is(brackets, b'{'),
-                close: is(brackets, b'}'),
-                comma: is(halves, b','),
-            }
+        let is = |halves: [__m256i; 2], byte: u8| {
+            mask(halves.map(|half| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte as i8))))
         };
-        window.fill(bytes, classify, |bits| carryless(bits));
+        let [a, b, c, d, e, f, g, h] = words(block);
+        let halves = [_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e)];
+        let brackets = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
+        let white = _mm256_set_epi64x(WHITE[1], WHITE[0], WHITE[1], WHITE[0]);
+        let control = _mm256_set1_epi8(0x1F);
+        Raw {
+            quote: is(halves, b'"'),
+            backslash: is(halves, b'\\'),
+            open: is(brackets, b'{'),
+            close: is(brackets, b'}'),
+            comma: is(halves, b','),
+            colon: is(halves, b':'),
+            white: mask(
+                halves.map(|half| _mm256_cmpeq_epi8(half, _mm256_shuffle_epi8(white, half))),
+            ),
+            control: mask(
+                halves.map(|half| _mm256_cmpeq_epi8(half, _mm256_min_epu8(half, control))),
+            ),
+            high: mask(halves),
+            curly: mask(halves.map(|half| _mm256_slli_epi16::<2>(half))),
+            digits: Digits {
+                digit: mask(halves.map(|half| {
+                    let digit = _mm256_sub_epi8(half, _mm256_set1_epi8(b'0' as i8));
+                    _mm256_cmpeq_epi8(digit, _mm256_min_epu8(digit, _mm256_set1_epi8(9)))
+                })),
+                nought: is(halves, b'0'),
+                dot: is(halves, b'.'),
+                minus: is(halves, b'-'),
+            },
+        }
     }
 
     #[target_feature(enable = "sse2")]
-    fn sse2(bytes: &[u8], window: &mut Window) {
-        let is = |quarters: [__m128i; 4], byte: u8| {
-            let byte = _mm_set1_epi8(byte as i8);
-            let [a, b, c, d] = quarters
-                .map(|quarter| _mm_movemask_epi8(_mm_cmpeq_epi8(quarter, byte)) as u32)
-                .map(u64::from);
+    fn fill_sse2(bytes: &[u8], window: &mut Window) {
+        window.fill(bytes, |block| classify_sse2(block), running_xor);
+    }
+
+    #[target_feature(enable = "sse2")]
+    fn read_sse2(event: &[u8], max_depth: u32, names: Names<'_>) -> Result<(), Refused> {
+        grammar::read(event, max_depth, names, |block| classify_sse2(block), running_xor)
+    }
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    fn classify_sse2(block: &[u8; BLOCK]) -> Raw {
+        let mask = |quarters: [__m128i; 4]| {
+            let [a, b, c, d] = quarters.map(|part| u64::from(_mm_movemask_epi8(part) as u32));
             d << 48 | c << 32 | b << 16 | a
         };
-        let classify = |block: &[u8; BLOCK]| {
-            let [a, b, c, d, e, f, g, h] = words(block);
-            let quarters = [
-                _mm_set_epi64x(b, a),
-                _mm_set_epi64x(d, c),
-                _mm_set_epi64x(f, e),
-                _mm_set_epi64x(h, g),
-            ];
-            let brackets = quarters.map(|quarter| _mm_or_si128(quarter, _mm_set1_epi8(0x20)));
-            Raw {
-                quote: is(quarters, b'"'),
-                backslash: is(quarters, b'\\'),
-                open: is(brackets, b'{'),
-                close: is(brackets, b'}'),
-                comma: is(quarters, b','),
-            }
+        let is = |quarters: [__m128i; 4], byte: u8| {
+            mask(quarters.map(|part| _mm_cmpeq_epi8(part, _mm_set1_epi8(byte as i8))))
         };
-        window.fill(bytes, classify, running_xor);
+        let [a, b, c, d, e, f, g, h] = words(block);
+        let quarters = [
+            _mm_set_epi64x(b, a),
+            _mm_set_epi64x(d, c),
+            _mm_set_epi64x(f, e),
+            _mm_set_epi64x(h, g),
+        ];
+        let brackets = quarters.map(|part| _mm_or_si128(part, _mm_set1_epi8(0x20)));
+        let control = _mm_set1_epi8(0x1F);
+        Raw {
+            quote: is(quarters, b'"'),
+            backslash: is(quarters, b'\\'),
+            open: is(brackets, b'{'),
+            close: is(brackets, b'}'),
+            comma: is(quarters, b','),
+            colon: is(quarters, b':'),
+            white: is(quarters, b' ')
+                | is(quarters, b'\t')
+                | is(quarters, b'\n')
+                | is(quarters, b'\r'),
+            control: mask(quarters.map(|part| _mm_cmpeq_epi8(part, _mm_min_epu8(part, control)))),
+            high: mask(quarters),
+            curly: mask(quarters.map(|part| _mm_slli_epi16::<2>(part))),
+            digits: Digits {
+                digit: mask(quarters.map(|part| {
+                    let digit = _mm_sub_epi8(part, _mm_set1_epi8(b'0' as i8));
+                    _mm_cmpeq_epi8(digit, _mm_min_epu8(digit, _mm_set1_epi8(9)))
+                })),
+                nought: is(quarters, b'0'),
+                dot: is(quarters, b'.'),
+                minus: is(quarters, b'-'),
+            },
+        }
     }
 
     /// The running xor as one product without carries, by a number that is all ones.
@@ -225,11 +370,34 @@ mod x86_64 {
     }
 
     #[cfg(test)]
-    mod tests {
+    pub(super) mod tests {
         use proptest::prelude::*;
 
         use super::*;
-        use crate::{simd::portable, structure::Structure};
+        use crate::{Scratch, simd::portable, structure::Structure};
+
+        pub(in crate::simd) fn every_way(
+            event: &[u8],
+            max_depth: u32,
+            scratch: &mut Scratch,
+            ways: &mut Vec<(&'static str, bool)>,
+        ) {
+            // SAFETY: every x86-64 has SSE2.
+            let sse2 = unsafe { read_sse2(event, max_depth, Names::new(event, scratch)) };
+            ways.push(("sse2", sse2.is_ok()));
+            #[cfg(feature = "std")]
+            if has_avx2() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                let avx2 = unsafe { read_avx2(event, max_depth, Names::new(event, scratch)) };
+                ways.push(("avx2", avx2.is_ok()));
+            }
+            #[cfg(feature = "std")]
+            if has_avx512() {
+                // SAFETY: the machine has every instruction that the function was compiled for.
+                let avx512 = unsafe { read_avx512(event, max_depth, Names::new(event, scratch)) };
+                ways.push(("avx512", avx512.is_ok()));
+            }
+        }
 
         /// A window after `bytes`, by each way that this machine has.
         fn all_ways(bytes: &[u8], before: &Window) -> Vec<(&'static str, Window)> {
@@ -241,16 +409,16 @@ mod x86_64 {
             };
             with("portable", &portable);
             // SAFETY: every x86-64 has SSE2.
-            with("sse2", &|bytes, window| unsafe { sse2(bytes, window) });
+            with("sse2", &|bytes, window| unsafe { fill_sse2(bytes, window) });
             #[cfg(feature = "std")]
             if has_avx2() {
                 // SAFETY: the machine has every instruction that the function was compiled for.
-                with("avx2", &|bytes, window| unsafe { avx2(bytes, window) });
+                with("avx2", &|bytes, window| unsafe { fill_avx2(bytes, window) });
             }
             #[cfg(feature = "std")]
             if has_avx512() {
                 // SAFETY: the machine has every instruction that the function was compiled for.
-                with("avx512", &|bytes, window| unsafe { avx512(bytes, window) });
+                with("avx512", &|bytes, window| unsafe { fill_avx512(bytes, window) });
             }
             with("chosen", &super::super::fill);
             ways
@@ -276,4 +444,19 @@ mod x86_64 {
             }
         }
     }
+}
+
+/// Whether `event` is accepted, by each way that this machine has.
+#[cfg(test)]
+pub(crate) fn every_way(
+    event: &[u8],
+    max_depth: u32,
+    scratch: &mut crate::Scratch,
+) -> Vec<(&'static str, bool)> {
+    let names = Names::new(event, scratch);
+    let portable = grammar::read(event, max_depth, names, words::classify, running_xor).is_ok();
+    let mut ways = vec![("portable", portable)];
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    x86_64::tests::every_way(event, max_depth, scratch, &mut ways);
+    ways
 }

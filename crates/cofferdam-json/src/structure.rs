@@ -22,7 +22,7 @@
 //! Nothing here checks a grammar. On a document that [`check`](crate::check) accepts, every answer is
 //! what reading token by token would say. On any other it is some answer, found in time of the bytes.
 
-use crate::simd;
+use crate::{scalar::Digits, simd};
 
 /// Blocks of a window.
 pub(crate) const WINDOW: usize = 16;
@@ -39,6 +39,16 @@ pub(crate) struct Raw {
     /// `}` and `]`.
     pub(crate) close: u64,
     pub(crate) comma: u64,
+    pub(crate) colon: u64,
+    /// Space, tab, line feed, carriage return.
+    pub(crate) white: u64,
+    /// Bytes below the space.
+    pub(crate) control: u64,
+    /// Bytes beyond ASCII.
+    pub(crate) high: u64,
+    /// Of brackets, those that are curly.
+    pub(crate) curly: u64,
+    pub(crate) digits: Digits,
 }
 
 /// The same once it is known what stands in strings.
@@ -282,7 +292,7 @@ impl Window {
 /// place. Adding the starts of the odd runs to all backslashes carries each such run to its end, so the
 /// sum tells the two kinds apart without a loop over runs (simdjson, "Faster JSON parsing", 2021).
 #[inline(always)]
-fn escaped_bytes(backslash: u64, carry: &mut u64) -> u64 {
+pub(crate) fn escaped_bytes(backslash: u64, carry: &mut u64) -> u64 {
     const EVEN: u64 = 0x5555_5555_5555_5555;
     if backslash == 0 {
         return core::mem::take(carry);

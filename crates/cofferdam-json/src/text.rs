@@ -121,7 +121,7 @@ pub(crate) fn next_special(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Decodes the escape at the start of `bytes`: the scalar and the length of the escape.
-fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
+pub(crate) fn escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
     let plain = match bytes.get(1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',
@@ -160,11 +160,23 @@ fn unicode_escape(bytes: &[u8]) -> Result<(char, usize), Fault> {
 }
 
 fn hex4(digits: Option<&[u8]>) -> Result<u32, Fault> {
-    digits.ok_or(Fault::Malformed)?.iter().try_fold(0, |value, &digit| {
-        let digit = (digit as char).to_digit(16).ok_or(Fault::Malformed)?;
-        Ok(value << 4 | digit)
-    })
+    let digits = digits.and_then(<[u8]>::first_chunk::<4>).ok_or(Fault::Malformed)?;
+    let [a, b, c, d] = digits.map(|digit| i32::from(HEX[usize::from(digit)]));
+    u32::try_from(a << 12 | b << 8 | c << 4 | d).map_err(|_| Fault::Malformed)
 }
+
+/// What each byte is as a hexadecimal digit; -1, which makes all that it is put together with less than
+/// nought, if it is none.
+static HEX: [i8; 256] = {
+    let mut values = [-1; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as i8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as i8;
+        value += 1;
+    }
+    values
+};
 
 /// Appends `text` to `out` as a JSON string with its quotes.
 ///
@@ -221,6 +233,19 @@ mod tests {
         }
         assert_eq!(scan(b"no end", 0), Err(Fault::Malformed));
         assert_eq!(scan(b"ends in a backslash\\", 0), Err(Fault::Malformed));
+    }
+
+    #[test]
+    fn a_byte_is_a_hexadecimal_digit_or_none() {
+        for byte in 0..=u8::MAX {
+            let expected = char::from(byte).to_digit(16).ok_or(Fault::Malformed);
+            for at in 0..4 {
+                let mut digits = *b"0000";
+                digits[at] = byte;
+                let expected = expected.map(|digit| digit << (4 * (3 - at)));
+                assert_eq!(hex4(Some(&digits)), expected, "{byte}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A body is made of assertions and panics where one fails. Bodies are pure functions of their
 //! input, so that a finding is its bytes and nothing else.
 
+mod check;
 mod cursor;
 mod document;
 mod event_pattern;
@@ -17,6 +18,7 @@ mod token;
 mod tree;
 mod upgrade;
 
+pub use check::check;
 pub use cursor::cursor;
 pub use event_pattern::event_pattern_holds;
 pub use event_patterns::event_patterns;

@@ -38,6 +38,7 @@ fn every_corpus_replays() {
     replay("upgrade", fuzz::upgrade);
     replay("structure", fuzz::structure);
     replay("event_patterns", fuzz::event_patterns);
+    replay("check", fuzz::check);
 }
 
 /// A01 to A14, F01 to F06, R01 to R03.
@@ -62,6 +63,12 @@ fn event_patterns_withstand_random_data() {
         let data: Vec<u8> = (0..rng.usize(..900)).map(|_| rng.u8(..)).collect();
         fuzz::event_patterns(&data);
     }
+}
+
+/// The check, 64 bytes at a time, against a reading token by token.
+#[test]
+fn checks_withstand_random_data() {
+    random("check", 23, 5_000, fuzz::check);
 }
 
 /// U03, U04, U05, U06, U07.
