@@ -35,14 +35,16 @@ impl Kind {
 /// The classes of all fields: an open-addressing table that is never iterated.
 ///
 /// A slot holds half of the hash, so that a value which no rule names is known for one by the slot
-/// alone. The hash is SipHash-1-3 under a secret key: no event and no rule can choose its slot.
+/// alone. Everything else about a value stands in one place, because in a large table each place is
+/// another cache miss. The hash is SipHash-1-3 under a secret key: no event and no rule can choose its
+/// slot.
 #[derive(Debug, Clone)]
 pub(crate) struct Interner {
     key: (u64, u64),
     slots: Vec<Slot>,
-    entries: Vec<Entry>,
-    /// All values, one after the other.
-    bytes: Vec<u8>,
+    /// One after the other: a [`Head`] and its value.
+    entries: Vec<u8>,
+    count: u32,
     fields: Vec<Values>,
 }
 
@@ -66,18 +68,45 @@ enum Search {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     tag: u32,
-    class: u32,
+    /// Where the entry begins.
+    at: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    start: u32,
+/// What stands before a value.
+struct Head {
+    class: u32,
     len: u32,
     field: Field,
     kind: Kind,
 }
 
-const EMPTY: Slot = Slot { tag: 0, class: u32::MAX };
+const EMPTY: Slot = Slot { tag: 0, at: u32::MAX };
+
+impl Head {
+    const LEN: usize = 11;
+
+    fn write(&self, entries: &mut Vec<u8>) {
+        entries.extend(self.class.to_le_bytes());
+        entries.extend(self.len.to_le_bytes());
+        entries.extend(place_bytes(self.field, self.kind));
+    }
+}
+
+/// The entry that begins here: its class, its field and kind as they stand there, and its value.
+#[inline]
+fn entry(entries: &[u8], at: u32) -> Option<(Class, [u8; 3], &[u8])> {
+    let (head, rest) = entries.get(at as usize..)?.split_first_chunk::<{ Head::LEN }>()?;
+    let [c0, c1, c2, c3, l0, l1, l2, l3, place @ ..] = *head;
+    let len = u32::from_le_bytes([l0, l1, l2, l3]);
+    let value = rest.get(..len as usize)?;
+    Some((Class(u32::from_le_bytes([c0, c1, c2, c3])), place, value))
+}
+
+#[inline]
+const fn place_bytes(field: Field, kind: Kind) -> [u8; 3] {
+    let [low, high] = field.0.to_le_bytes();
+    [low, high, kind as u8]
+}
 
 impl Interner {
     pub(crate) fn new(key: [u8; 16]) -> Self {
@@ -86,11 +115,11 @@ impl Interner {
             u64::from_le_bytes(*half)
         });
         let slots = vec![EMPTY; 16];
-        Self { key: (low, high), slots, entries: Vec::new(), bytes: Vec::new(), fields: Vec::new() }
+        Self { key: (low, high), slots, entries: Vec::new(), count: 0, fields: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.count as usize
     }
 
     /// The class of a value that a rule names; the same for the same value. `None` if there are too
@@ -100,15 +129,16 @@ impl Interner {
         if let Some(class) = self.find(hash, field, kind, bytes) {
             return Some(class);
         }
-        let class = u32::try_from(self.entries.len()).ok()?;
-        let (start, len) =
-            (u32::try_from(self.bytes.len()).ok()?, u32::try_from(bytes.len()).ok()?);
-        if (self.entries.len() + 1) * 2 > self.slots.len() {
+        let (class, len) = (self.count, u32::try_from(bytes.len()).ok()?);
+        let at = u32::try_from(self.entries.len()).ok().filter(|at| *at != EMPTY.at)?;
+        let count = class.checked_add(1)?;
+        if (self.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }
-        self.bytes.extend_from_slice(bytes);
-        self.entries.push(Entry { start, len, field, kind });
-        place(&mut self.slots, hash, class);
+        Head { class, len, field, kind }.write(&mut self.entries);
+        self.entries.extend_from_slice(bytes);
+        self.count = count;
+        place(&mut self.slots, hash, at);
         self.note(field, kind, bytes, class);
         Some(Class(class))
     }
@@ -188,58 +218,53 @@ impl Interner {
         let mut at = hash as usize & mask;
         loop {
             let slot = *self.slots.get(at)?;
-            if slot.class == EMPTY.class {
+            if slot.at == EMPTY.at {
                 return None;
             }
-            if slot.tag == tag(hash) && self.is(slot.class, field, kind, bytes) {
-                return Some(Class(slot.class));
+            if slot.tag == tag(hash)
+                && let Some((class, place, value)) = entry(&self.entries, slot.at)
+                && place == place_bytes(field, kind)
+                && value == bytes
+            {
+                return Some(class);
             }
             at = (at + 1) & mask;
         }
     }
 
-    /// The class that a value with this hash most likely has, by its slot alone.
+    /// Where the entry of a value with this hash most likely is, by its slot alone.
     #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> Option<Class> {
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
         let slot = self.slots.get(hash as usize & (self.slots.len() - 1))?;
-        (slot.tag == tag(hash) && slot.class != EMPTY.class).then_some(Class(slot.class))
+        (slot.tag == tag(hash) && slot.at != EMPTY.at).then_some(slot.at)
     }
 
-    /// Something of a class's entry, so that the entry is near.
+    /// The class of the entry there.
     #[inline]
-    pub(crate) fn glance(&self, class: Class) -> u32 {
-        self.entries.get(class.0 as usize).map_or(0, |entry| entry.len)
-    }
-
-    /// Something of a class's value.
-    #[inline]
-    pub(crate) fn glance_at_value(&self, class: Class) -> u32 {
-        let value = self.entries.get(class.0 as usize).map(|entry| self.value(entry));
-        value.and_then(<[u8]>::first).copied().map_or(0, u32::from)
-    }
-
-    fn is(&self, class: u32, field: Field, kind: Kind, bytes: &[u8]) -> bool {
-        let Some(entry) = self.entries.get(class as usize) else { return false };
-        entry.field == field && entry.kind == kind && self.value(entry) == bytes
-    }
-
-    fn value(&self, entry: &Entry) -> &[u8] {
-        let start = entry.start as usize;
-        self.bytes.get(start..start + entry.len as usize).unwrap_or_default()
+    pub(crate) fn glance(&self, at: u32) -> Option<Class> {
+        entry(&self.entries, at).map(|(class, ..)| class)
     }
 
     fn grow(&mut self) {
         let mut slots = vec![EMPTY; self.slots.len() * 2];
-        for (class, entry) in (0..).zip(&self.entries) {
-            place(&mut slots, self.hash(entry.field, entry.kind, self.value(entry)), class);
+        let mut at = 0;
+        while let Some((_, [low, high, kind], value)) = entry(&self.entries, at) {
+            let field = u16::from_le_bytes([low, high]);
+            place(&mut slots, self.hash_at(field, kind, value), at);
+            at += (Head::LEN + value.len()) as u32;
         }
         self.slots = slots;
     }
 
-    /// Field and kind go into the key, where they cost nothing.
     #[inline]
     pub(crate) fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
-        let place = u64::from(field.0) << 8 | u64::from(kind as u8);
+        self.hash_at(field.0, kind as u8, bytes)
+    }
+
+    /// Field and kind go into the key, where they cost nothing.
+    #[inline]
+    fn hash_at(&self, field: u16, kind: u8, bytes: &[u8]) -> u64 {
+        let place = u64::from(field) << 8 | u64::from(kind);
         SipHasher13::new_with_keys(self.key.0 ^ place, self.key.1).hash(bytes)
     }
 }
@@ -248,13 +273,13 @@ const fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-fn place(slots: &mut [Slot], hash: u64, class: u32) {
+fn place(slots: &mut [Slot], hash: u64, entry: u32) {
     let mask = slots.len() - 1;
     let mut at = hash as usize & mask;
-    while slots[at].class != EMPTY.class {
+    while slots[at].at != EMPTY.at {
         at = (at + 1) & mask;
     }
-    slots[at] = Slot { tag: tag(hash), class };
+    slots[at] = Slot { tag: tag(hash), at: entry };
 }
 
 #[cfg(test)]
@@ -284,7 +309,7 @@ mod tests {
         let run = |value: &Vec<u8>| {
             let hash = interner.hash(Field(0), Kind::String, value);
             let slots = (0..=mask).map(|step| interner.slots[(hash as usize + step) & mask]);
-            slots.take_while(|slot| slot.class != EMPTY.class).count()
+            slots.take_while(|slot| slot.at != EMPTY.at).count()
         };
         values.iter().map(run).max().unwrap_or(0)
     }
