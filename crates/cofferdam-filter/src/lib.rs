@@ -16,6 +16,9 @@
 //! event's own members. `docs/EVENT_PATTERNS.md` has the operators, and what is other than
 //! EventBridge has it.
 //!
+//! Why something did not arrive [`explain`] says: which condition of a subscription failed, and where in
+//! the event. It reads both by itself, slowly, and quotes nothing of the event.
+//!
 //! # Example
 //!
 //! ```
@@ -48,6 +51,7 @@ mod batch;
 mod compile;
 mod document;
 mod event_type;
+mod explain;
 mod filing;
 mod graph;
 mod interner;
@@ -68,6 +72,7 @@ mod walk;
 
 pub use compile::{CompileError, CompileFault, Compiler};
 pub use document::{InvalidDocument, Subscription, SubscriptionDocument};
+pub use explain::{Explanation, Finding, Location, explain};
 pub use graph::{FilterGraph, Scratch};
 pub use live::LiveRules;
 pub use mapping::{InvalidMapping, Mapping};

@@ -5,6 +5,7 @@ mod it {
     mod batch;
     mod corpora;
     mod event_patterns;
+    mod explain;
     mod front_page;
     mod live;
     mod mappings;

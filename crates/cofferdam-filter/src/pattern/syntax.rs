@@ -142,7 +142,7 @@ impl Member {
 }
 
 impl Asked {
-    fn read(asked: &Value) -> Result<Self, CompileFault> {
+    pub(crate) fn read(asked: &Value) -> Result<Self, CompileFault> {
         let condition = match asked {
             Value::Object(condition) => condition,
             Value::Array(_) => return Err(CompileFault::InvalidCondition),
@@ -245,7 +245,7 @@ fn range(list: &[Value]) -> Option<Range> {
 }
 
 /// Goes into a member or an element, by RFC 6901.
-fn enter(pointer: &mut String, name: &str) {
+pub(crate) fn enter(pointer: &mut String, name: &str) {
     pointer.push('/');
     pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
 }
