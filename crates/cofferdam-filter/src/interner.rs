@@ -127,6 +127,19 @@ impl Interner {
         value.and_then(<[u8]>::first).copied().map_or(0, u32::from)
     }
 
+    /// What a class stands for.
+    pub(crate) fn named(&self, class: Class) -> Option<(Field, Kind, &[u8])> {
+        let entry = self.entries.get(class.0 as usize)?;
+        Some((entry.field, entry.kind, self.value(entry)))
+    }
+
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.bytes.capacity()
+    }
+
     fn is(&self, class: u32, field: Field, kind: Kind, bytes: &[u8]) -> bool {
         let Some(entry) = self.entries.get(class as usize) else { return false };
         entry.field == field && entry.kind == kind && self.value(entry) == bytes

@@ -213,6 +213,12 @@ impl Numbers for Known<'_> {
 /// The field of what is known by a place.
 const NO_FIELD: Field = Field(u16::MAX);
 
+/// The place that the key of an absence or of a pattern begins with, and the rest of the key.
+pub(crate) fn place_of(key: &[u8]) -> Option<(usize, &[u8])> {
+    let (place, rest) = key.split_first_chunk()?;
+    Some((usize::try_from(u64::from_le_bytes(*place)).ok()?, rest))
+}
+
 fn absence(child: Place, of: Missing) -> [u8; 9] {
     let mut key = [of as u8; 9];
     key[..8].copy_from_slice(&(child.index() as u64).to_le_bytes());

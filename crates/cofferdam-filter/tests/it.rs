@@ -4,6 +4,7 @@
 mod it {
     mod batch;
     mod corpora;
+    mod dot;
     mod event_patterns;
     mod explain;
     mod front_page;
