@@ -19,6 +19,10 @@ use crate::{
     translate::{Rule, Translator},
 };
 
+/// How often rules may name each of the values that a compiler takes, on average: the terms of event
+/// patterns name what they have in common over and over.
+const PARTS_A_VALUE: usize = 8;
+
 /// Compiles subscription documents.
 #[derive(Clone)]
 pub struct Compiler {
@@ -175,8 +179,11 @@ impl Compiler {
         for (index, subscription) in document.subscriptions.iter().enumerate() {
             let mut pointer = format!("/subscriptions/{index}");
             self.read(subscription, mapping, &mut numbers, &mut targets, &mut pointer)
-                .map(|(rule, route)| rules.push(rule, route))
-                .map_err(|fault| CompileError { pointer, fault })?;
+                .map_err(|fault| CompileError { pointer, fault })
+                .map(|(rule, route)| rules.push(rule, route))?;
+            if rules.parts() + numbers.parts > PARTS_A_VALUE.saturating_mul(self.max_values) {
+                return Err(at("/subscriptions", CompileFault::TooManyValues));
+            }
         }
         let (shape, filed, crowds) =
             numbers.file(self, &rules).map_err(|fault| at("/subscriptions", fault))?;

@@ -94,7 +94,7 @@ fn read<T: DeserializeOwned>(json: &[u8], max_bytes: usize) -> Result<T, Invalid
 }
 
 /// A key for the one check of a document, so that whoever posts it cannot choose names that collide.
-fn any_key() -> [u8; 16] {
+pub(crate) fn any_key() -> [u8; 16] {
     let half = || RandomState::new().build_hasher().finish().to_le_bytes();
     let mut key = [0; 16];
     key[..8].copy_from_slice(&half());

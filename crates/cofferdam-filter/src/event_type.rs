@@ -99,6 +99,27 @@ impl TypeTrie {
         node.here
     }
 
+    /// The patterns without wildcards.
+    pub(crate) fn whole(&self) -> impl Iterator<Item = (&[u8], PatternId)> {
+        self.whole.iter().map(|(pattern, id)| (pattern, PatternId(id)))
+    }
+
+    /// The nodes in the order of their numbers: where each leads, by a segment or `*`, and the patterns that
+    /// end there and there in `>`.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = TrieNode<'_>> {
+        self.nodes.iter().map(|node| {
+            let any = node.any.map(|any| (&b"*"[..], any));
+            let next = node.named.iter().chain(any).collect();
+            TrieNode { next, here: node.here, rest: node.rest }
+        })
+    }
+
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let named: usize = self.nodes.iter().map(|node| node.named.bytes()).sum();
+        self.nodes.capacity() * size_of::<Node>() + named + self.whole.bytes()
+    }
+
     fn next_id(&mut self) -> PatternId {
         self.patterns += 1;
         PatternId(self.patterns - 1)
@@ -137,6 +158,13 @@ impl TypeTrie {
             }
         }
     }
+}
+
+/// A node of the trie, to be looked at.
+pub(crate) struct TrieNode<'t> {
+    pub(crate) next: Vec<(&'t [u8], u32)>,
+    pub(crate) here: Option<PatternId>,
+    pub(crate) rest: Option<PatternId>,
 }
 
 /// The two sets of nodes of a walk.

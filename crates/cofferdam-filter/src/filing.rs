@@ -22,6 +22,8 @@ pub(crate) struct Rules {
     typed: Vec<Typed>,
     /// The patterns of whole events.
     roots: Vec<Conjunction>,
+    /// How many classes all of them name together.
+    parts: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -146,13 +148,19 @@ impl Building {
 }
 
 impl Rules {
+    pub(crate) fn parts(&self) -> usize {
+        self.parts
+    }
+
     pub(crate) fn push(&mut self, rule: Rule, route: RouteId) {
         match rule {
             Rule::Typed { patterns, conditions } => {
+                self.parts += parts(&conditions);
                 self.typed.push(Typed { patterns, conditions, route });
             }
             Rule::Pattern(terms) => {
                 let then = route.0;
+                self.parts += terms.iter().map(|term| parts(term)).sum::<usize>();
                 let terms = terms.into_iter();
                 self.roots.extend(terms.map(|conditions| Conjunction { conditions, then }));
             }
@@ -188,6 +196,11 @@ impl Crowds {
         let best = conditions.iter().enumerate();
         best.min_by_key(|(_, any_of)| (any_of.iter().map(crowd).max(), any_of.len()))
     }
+}
+
+/// How many classes these conditions name.
+pub(crate) fn parts(conditions: &[AnyOf]) -> usize {
+    conditions.iter().map(|any_of| 1 + any_of.len()).sum()
 }
 
 /// All conditions but this one.

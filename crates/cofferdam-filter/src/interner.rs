@@ -26,6 +26,19 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The kind that this number is of.
+    fn of(number: u8) -> Option<Self> {
+        let all = [
+            Self::String,
+            Self::Number,
+            Self::Literal,
+            Self::Condition,
+            Self::Pattern,
+            Self::Absence,
+        ];
+        all.into_iter().find(|kind| *kind as u8 == number)
+    }
+
     #[inline]
     const fn is_value(self) -> bool {
         matches!(self, Self::String | Self::Number | Self::Literal)
@@ -243,6 +256,21 @@ impl Interner {
     #[inline]
     pub(crate) fn glance(&self, at: u32) -> Option<Class> {
         entry(&self.entries, at).map(|(class, ..)| class)
+    }
+
+    /// All that has a class, in the order of the classes.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Class, Field, Kind, &[u8])> {
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let (class, [low, high, kind], value) = entry(&self.entries, at)?;
+            at += (Head::LEN + value.len()) as u32;
+            Some((class, Field(u16::from_le_bytes([low, high])), Kind::of(kind)?, value))
+        })
+    }
+
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.entries.capacity()
     }
 
     fn grow(&mut self) {

@@ -16,6 +16,9 @@
 //! event's own members. `docs/EVENT_PATTERNS.md` has the operators, and what is other than
 //! EventBridge has it.
 //!
+//! Why something did not arrive [`explain`] says: which condition of a subscription failed, and where in
+//! the event. It reads both by itself, slowly, and quotes nothing of the event.
+//!
 //! # Example
 //!
 //! ```
@@ -47,7 +50,9 @@
 mod batch;
 mod compile;
 mod document;
+mod dot;
 mod event_type;
+mod explain;
 mod filing;
 mod graph;
 mod interner;
@@ -61,6 +66,7 @@ mod path;
 mod pattern;
 mod rules;
 mod seen;
+mod statistics;
 mod strict;
 mod targets;
 mod translate;
@@ -68,7 +74,9 @@ mod walk;
 
 pub use compile::{CompileError, CompileFault, Compiler};
 pub use document::{InvalidDocument, Subscription, SubscriptionDocument};
+pub use explain::{Explanation, Finding, Location, explain};
 pub use graph::{FilterGraph, Scratch};
 pub use live::LiveRules;
 pub use mapping::{InvalidMapping, Mapping};
+pub use statistics::Statistics;
 pub use strict::StrictJson;

@@ -105,6 +105,19 @@ impl Names {
         target
     }
 
+    /// All names and what they lead to.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        let many = self.many.iter().map(|(name, target)| (&**name, *target));
+        self.entries.iter().map(|entry| (&*entry.name, entry.target)).chain(many)
+    }
+
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let names: usize = self.iter().map(|(name, _)| name.len()).sum();
+        let many = self.many.len() * size_of::<(Box<[u8]>, u32)>();
+        self.entries.capacity() * size_of::<Entry>() + many + names
+    }
+
     fn search(&self, order: (usize, u64), name: &[u8]) -> Result<usize, usize> {
         self.entries.binary_search_by(|entry| (entry.order, &*entry.name).cmp(&(order, name)))
     }

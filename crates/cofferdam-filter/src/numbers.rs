@@ -3,7 +3,7 @@
 use crate::{
     compile::{CompileError, CompileFault, Compiler, at},
     event_type::{PatternId, TypeTrie},
-    filing::Conjunction,
+    filing::{Conjunction, parts},
     graph::Shape,
     interner::{Class, Interner, Kind},
     layer::Filed,
@@ -26,6 +26,8 @@ pub(crate) struct Building {
     pub(crate) types: TypeTrie,
     /// The patterns of objects in events, each once.
     pub(crate) inner: Vec<Conjunction>,
+    /// How many classes those name together.
+    pub(crate) parts: usize,
     pub(crate) tests: Vec<Option<Box<FieldTests>>>,
     pub(crate) absences: Vec<Vec<Absence>>,
     /// Classes that most values and objects have, and that it does not help to file a rule under.
@@ -71,6 +73,7 @@ impl Building {
             interner: Interner::new(compiler.hash_key),
             types: TypeTrie::new(),
             inner: Vec::new(),
+            parts: 0,
             tests: Vec::new(),
             absences: Vec::new(),
             common: Vec::new(),
@@ -159,6 +162,7 @@ impl Numbers for Building {
         let (class, is_new) =
             self.class_of(NO_FIELD, Kind::Pattern, &pattern(place, &conditions))?;
         if is_new {
+            self.parts += parts(&conditions);
             self.inner.push(Conjunction { conditions, then: class.0 });
         }
         Some(class)
@@ -212,6 +216,12 @@ impl Numbers for Known<'_> {
 
 /// The field of what is known by a place.
 const NO_FIELD: Field = Field(u16::MAX);
+
+/// The place that the key of an absence or of a pattern begins with, and the rest of the key.
+pub(crate) fn place_of(key: &[u8]) -> Option<(usize, &[u8])> {
+    let (place, rest) = key.split_first_chunk()?;
+    Some((usize::try_from(u64::from_le_bytes(*place)).ok()?, rest))
+}
 
 fn absence(child: Place, of: Missing) -> [u8; 9] {
     let mut key = [of as u8; 9];

@@ -90,6 +90,23 @@ impl PathTree {
         self.nodes.len()
     }
 
+    /// How many values are watched.
+    pub(crate) fn watched(&self) -> usize {
+        usize::from(self.fields)
+    }
+
+    /// The names that paths go on with from a place, and where they lead.
+    pub(crate) fn children(&self, place: Place) -> impl Iterator<Item = (&[u8], Place)> {
+        let children = self.nodes.get(place.index()).map(|node| node.children.iter());
+        children.into_iter().flatten().map(|(name, child)| (name, Place(child)))
+    }
+
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let children: usize = self.nodes.iter().map(|node| node.children.bytes()).sum();
+        self.nodes.capacity() * size_of::<Node>() + children
+    }
+
     #[inline]
     pub(crate) fn child(&self, place: Place, name: &[u8]) -> Option<Place> {
         self.nodes.get(place.0 as usize)?.children.get(name).map(Place)

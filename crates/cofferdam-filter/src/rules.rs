@@ -113,6 +113,26 @@ impl Residues {
         self.starts.len()
     }
 
+    /// What a residue asks: its patterns, and of each condition the classes.
+    pub(crate) fn parts(&self, id: ResidueId) -> Option<(&[u32], Vec<&[u32]>)> {
+        let [count, rest @ ..] = self.words(id)? else { return None };
+        let (patterns, mut rest) = rest.split_at_checked(*count as usize)?;
+        let mut conditions = Vec::new();
+        while let Some((&count, after)) = rest.split_first()
+            && count != END
+        {
+            let (any_of, next) = after.split_at_checked(count as usize)?;
+            conditions.push(any_of);
+            rest = next;
+        }
+        Some((patterns, conditions))
+    }
+
+    /// About how many bytes they hold.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.starts.capacity() + self.words.capacity()) * size_of::<u32>()
+    }
+
     /// The words of a residue, and more behind them.
     #[inline]
     fn words(&self, id: ResidueId) -> Option<&[u32]> {
@@ -197,6 +217,18 @@ impl Lists {
         lists
     }
 
+    /// How many rules stand in all of them.
+    pub(crate) fn len(&self) -> usize {
+        self.postings.len()
+    }
+
+    /// About how many bytes they hold.
+    pub(crate) fn bytes(&self) -> usize {
+        self.starts.capacity() * size_of::<u32>()
+            + self.postings.capacity() * size_of::<Posting>()
+            + self.copies.capacity() * size_of::<(u32, u32)>()
+    }
+
     /// How many rules stand in the longest one.
     pub(crate) fn longest(&self) -> usize {
         self.starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
@@ -245,6 +277,11 @@ impl Lists {
 pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
+    /// About how many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<u64>()
+    }
+
     #[inline]
     pub(crate) fn has(&self, number: usize) -> bool {
         self.0.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)

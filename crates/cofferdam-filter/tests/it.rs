@@ -4,7 +4,9 @@
 mod it {
     mod batch;
     mod corpora;
+    mod dot;
     mod event_patterns;
+    mod explain;
     mod front_page;
     mod live;
     mod mappings;

@@ -8,6 +8,7 @@ mod cursor;
 mod document;
 mod event_pattern;
 mod event_patterns;
+mod explained;
 mod filter;
 mod matcher;
 mod pattern_document;

@@ -79,6 +79,13 @@ impl Glob {
         Some(Self { first, between, last: last.map(Vec::into_boxed_slice) })
     }
 
+    /// About how many bytes it holds beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let between: usize = self.between.iter().map(|piece| piece.needle().len()).sum();
+        let ends = self.first.len() + self.last.as_ref().map_or(0, |last| last.len());
+        ends + between + self.between.len() * size_of::<memmem::Finder<'static>>()
+    }
+
     pub(crate) fn fits(&self, text: &[u8]) -> bool {
         let Some(last) = &self.last else { return *text == *self.first };
         let rest = text.strip_prefix(&*self.first).and_then(|rest| rest.strip_suffix(&**last));

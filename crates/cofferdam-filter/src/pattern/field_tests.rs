@@ -111,6 +111,23 @@ impl FieldTests {
             + self.others.len()
     }
 
+    /// About how many bytes they hold beside themselves.
+    pub(crate) fn bytes(&self) -> usize {
+        let Folded { equals, prefixes, suffixes } = &self.folded;
+        let texts: usize = equals.iter().map(|(text, _)| text.len()).sum();
+        let wildcards: usize = self.wildcards.iter().map(|(glob, _)| glob.bytes()).sum();
+        let affixes = [&self.prefixes, &self.suffixes, prefixes, suffixes];
+        affixes.iter().map(|affixes| affixes.bytes()).sum::<usize>()
+            + equals.capacity() * size_of::<(Box<[u8]>, Class)>()
+            + texts
+            + self.wildcards.capacity() * size_of::<(Glob, Class)>()
+            + wildcards
+            + self.ranges.capacity() * size_of::<(Range, Class)>()
+            + self.blocks.capacity() * size_of::<(Block, Class)>()
+            + (self.exists.capacity() + self.others.capacity()) * size_of::<Class>()
+            + self.excluded.capacity() * size_of::<(Class, u32)>()
+    }
+
     /// Asks a value, of which it is known whether rules name it. Numbers come in canonical form.
     pub(crate) fn ask(
         &self,
@@ -228,6 +245,11 @@ impl Affixes {
             open.push(at);
             self.entries[at].depth = open.len() as u32;
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let texts: usize = self.entries.iter().map(|entry| entry.text.len()).sum();
+        self.entries.capacity() * size_of::<Entry>() + texts
     }
 
     fn longest_chain(&self) -> usize {

@@ -37,6 +37,9 @@ pub(crate) enum Asked {
 
 /// So many terms of a sum of products: as many as EventBridge takes.
 const MAX_TERMS: usize = 1_000;
+/// So many conditions and names in all terms together: what stands beside an `$or` stands in each of its
+/// terms, so that a pattern of a few kilobytes could be one of gigabytes.
+const MAX_PARTS: usize = 1 << 15;
 
 impl ObjectPattern {
     /// Reads a pattern: the patterns without `$or` of which one must hold. `pointer` is where it stands;
@@ -78,6 +81,16 @@ impl ObjectPattern {
         })
     }
 
+    /// How many conditions and names there are. A long name counts for several.
+    fn parts(&self) -> usize {
+        let of = |(name, member): (&String, &Member)| {
+            let lists: usize = member.lists.iter().map(Vec::len).sum();
+            let objects: usize = member.objects.iter().map(Self::parts).sum();
+            1 + name.len() / 16 + lists + objects
+        };
+        self.members.iter().map(of).sum()
+    }
+
     fn merged(&self, other: &Self) -> Result<Self, CompileFault> {
         let mut members = self.members.clone();
         for (name, member) in &other.members {
@@ -98,7 +111,9 @@ fn product(
     ones: &[ObjectPattern],
     others: &[ObjectPattern],
 ) -> Result<Vec<ObjectPattern>, CompileFault> {
-    if ones.len() * others.len() > MAX_TERMS {
+    let parts = |of: &[ObjectPattern]| of.iter().map(ObjectPattern::parts).sum::<usize>();
+    let all = parts(ones) * others.len() + parts(others) * ones.len();
+    if ones.len() * others.len() > MAX_TERMS || all > MAX_PARTS {
         return Err(CompileFault::TooCostly);
     }
     ones.iter().flat_map(|one| others.iter().map(|other| one.merged(other))).collect()
@@ -142,7 +157,7 @@ impl Member {
 }
 
 impl Asked {
-    fn read(asked: &Value) -> Result<Self, CompileFault> {
+    pub(crate) fn read(asked: &Value) -> Result<Self, CompileFault> {
         let condition = match asked {
             Value::Object(condition) => condition,
             Value::Array(_) => return Err(CompileFault::InvalidCondition),
@@ -245,7 +260,7 @@ fn range(list: &[Value]) -> Option<Range> {
 }
 
 /// Goes into a member or an element, by RFC 6901.
-fn enter(pointer: &mut String, name: &str) {
+pub(crate) fn enter(pointer: &mut String, name: &str) {
     pointer.push('/');
     pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
 }
@@ -332,6 +347,14 @@ mod tests {
         };
         assert_eq!(read(&or(1_000)).unwrap().len(), 1_000);
         assert_eq!(read(&or(1_001)).unwrap_err().1, CompileFault::TooCostly);
+        let beside = |count: usize| {
+            let list: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+            format!(r#"{{"x":[{}],"$or":{}"#, list.join(","), &or(500)[7..])
+        };
+        assert!(read(&beside(60)).is_ok());
+        assert_eq!(read(&beside(70)).unwrap_err().1, CompileFault::TooCostly);
+        let named = format!(r#"{{"{}":[1],"$or":{}"#, "n".repeat(2_000), &or(500)[7..]);
+        assert_eq!(read(&named).unwrap_err().1, CompileFault::TooCostly);
         let nested = |count: usize| format!(r#"{{"x":{},"$or":[{{"x":{}}}]}}"#, or(count), or(40));
         assert_eq!(read(&nested(25)).unwrap()[0].members["x"].objects.len(), 1_000);
         assert_eq!(read(&nested(26)).unwrap_err().1, CompileFault::TooCostly);

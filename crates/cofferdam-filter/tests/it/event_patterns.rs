@@ -310,6 +310,21 @@ fn refuses_rules_that_would_cost_too_much() {
     }
 }
 
+/// N01: what stands beside an `$or` stands in each of its terms, so that a few values make many parts.
+#[test]
+fn refuses_rules_that_name_few_values_too_often() {
+    let terms: Vec<Value> = (0..30).map(|n| json!({"b": [n % 5], "c": [n / 5]})).collect();
+    let pattern = json!({"a": [1, 2, 3, 4, 5, 6, 7], "$or": terms});
+    let compile = |values: usize| {
+        let compiler = Compiler::new([7; 16]).with_max_values(values);
+        let compiled =
+            compiler.compile(&document(&[pattern.clone()]), &Mapping::generic(&[]), None);
+        compiled.map(|_| ()).map_err(|error| error.fault())
+    };
+    assert_eq!(compile(60), Ok(()));
+    assert_eq!(compile(30), Err(CompileFault::TooManyValues), "of 18 values");
+}
+
 /// A million objects cost a million times one: no product, and nothing is put together across them.
 #[test]
 fn many_rules_and_many_elements_do_not_multiply() {

@@ -12,13 +12,14 @@ use cofferdam_json::{Limits, check};
 use serde_json::Value;
 
 use super::{
-    event_pattern::event_pattern_holds, filter::is_exact, pattern_document, source::Source,
+    event_pattern::event_pattern_holds, explained::explained, filter::is_exact, pattern_document,
+    source::Source,
 };
 
 /// Judges an event that has much to do with patterns made from `data`, in several spellings and edited.
 ///
-/// Held against each other: the graph of all patterns, the graph to which some of them were added, and
-/// [`event_pattern_holds`] for each pattern.
+/// Held against each other: the graph of all patterns, the graph to which some of them were added,
+/// [`event_pattern_holds`] for each pattern, and what is explained of each.
 ///
 /// # Panics
 ///
@@ -45,6 +46,7 @@ pub fn event_patterns(data: &[u8]) {
 /// One set of patterns, compiled and not. The target of pattern `n` is route `n`.
 struct Bench {
     patterns: Vec<Value>,
+    subscriptions: Vec<Subscription>,
     whole: FilterGraph,
     grown: Arc<FilterGraph>,
     scratch: Scratch,
@@ -81,14 +83,18 @@ impl Bench {
         let grown = grown(&numbered, 1 + source.below(numbered.len()));
         let check = cofferdam_json::Scratch::new([6; 16]);
         let patterns = patterns.into_iter().map(|(pattern, _)| pattern).collect();
-        Self { patterns, whole, grown, scratch: Scratch::default(), check }
+        let subscriptions = document(&numbered).subscriptions;
+        Self { patterns, subscriptions, whole, grown, scratch: Scratch::default(), check }
     }
 
     /// Whether the check accepts `event`; if it does, all must agree on it.
     fn judge(&mut self, event: &[u8]) -> bool {
         let whole = routes(&self.whole, event, &mut self.scratch);
         let grown = routes(&self.grown, event, &mut self.scratch);
-        if check(event, &Limits::default(), &mut self.check).is_err() {
+        let is_sound = check(event, &Limits::default(), &mut self.check).is_ok();
+        let routes = whole.as_deref().filter(|_| is_sound);
+        explained(&self.subscriptions, &Mapping::generic(&[]), event, routes);
+        if !is_sound {
             return false;
         }
         let value: Value =

@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 
 use cofferdam_core::pipeline::{Filter, Verdict};
-use cofferdam_filter::{Compiler, FilterGraph, Mapping, Scratch, SubscriptionDocument};
+use cofferdam_filter::{
+    Compiler, FilterGraph, Mapping, Scratch, Subscription, SubscriptionDocument,
+};
 use cofferdam_json::{Limits, Reader, Token, check};
 use serde_json::{Number, Value, json};
 
-use super::{Matcher, Rule, document, source::Source};
+use super::{Matcher, Rule, document, explained::explained, source::Source};
 
 /// Judges `data` as an event, and an event made from `data` in several spellings and once edited.
 ///
-/// Held against each other: the graph on raw bytes, [`Matcher`] on the tree of `serde_json`, and the
-/// graph on what `serde_json` writes of the same event.
+/// Held against each other: the graph on raw bytes, [`Matcher`] on the tree of `serde_json`, the graph
+/// on what `serde_json` writes of the same event, and what is explained of each rule.
 ///
 /// # Panics
 ///
@@ -39,6 +41,8 @@ pub fn filter(data: &[u8]) {
 /// One set of rules, compiled and not.
 struct Bench {
     matcher: Matcher,
+    subscriptions: Vec<Subscription>,
+    mapping: Mapping,
     graph: FilterGraph,
     scratch: Scratch,
     check: cofferdam_json::Scratch,
@@ -49,17 +53,21 @@ impl Bench {
         let matcher = Matcher::new("kind", rules);
         let document = matcher.document("acme");
         let document = SubscriptionDocument::parse(document.as_bytes()).expect("a sound document");
-        let graph = Compiler::new([5; 16])
-            .compile(&document, &Mapping::generic(&["kind"]), None)
-            .expect("the rules compile");
+        let mapping = Mapping::generic(&["kind"]);
+        let graph =
+            Compiler::new([5; 16]).compile(&document, &mapping, None).expect("the rules compile");
+        let subscriptions = document.subscriptions;
         let check = cofferdam_json::Scratch::new([6; 16]);
-        Self { matcher, graph, scratch: Scratch::default(), check }
+        Self { matcher, subscriptions, mapping, graph, scratch: Scratch::default(), check }
     }
 
     /// Whether the check accepts `event`; if it does, all must agree on it.
     fn judge(&mut self, event: &[u8]) -> bool {
         let verdict = self.verdict(event);
-        if check(event, &Limits::default(), &mut self.check).is_err() {
+        let is_sound = check(event, &Limits::default(), &mut self.check).is_ok();
+        let routes = verdict.as_deref().filter(|_| is_sound);
+        explained(&self.subscriptions, &self.mapping, event, routes);
+        if !is_sound {
             return false;
         }
         let value: Value =
