@@ -46,6 +46,8 @@ mod scalar;
 mod simd;
 mod structure;
 mod text;
+#[cfg(any(test, miri, not(target_arch = "x86_64")))]
+mod words;
 
 pub use check::{Limits, Scratch, check};
 pub use number::Number;

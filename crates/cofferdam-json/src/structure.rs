@@ -306,6 +306,17 @@ pub(crate) fn escaped_bytes(backslash: u64, carry: &mut u64) -> u64 {
     (EVEN ^ (ends << 1)) & follows
 }
 
+/// Bit n of the answer is the xor of the bits up to n.
+#[inline(always)]
+pub(crate) const fn running_xor(bits: u64) -> u64 {
+    let bits = bits ^ bits << 1;
+    let bits = bits ^ bits << 2;
+    let bits = bits ^ bits << 4;
+    let bits = bits ^ bits << 8;
+    let bits = bits ^ bits << 16;
+    bits ^ bits << 32
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -317,8 +317,11 @@ fn refuses_rules_that_name_few_values_too_often() {
     let pattern = json!({"a": [1, 2, 3, 4, 5, 6, 7], "$or": terms});
     let compile = |values: usize| {
         let compiler = Compiler::new([7; 16]).with_max_values(values);
-        let compiled =
-            compiler.compile(&document(&[pattern.clone()]), &Mapping::generic(&[]), None);
+        let compiled = compiler.compile(
+            &document(std::slice::from_ref(&pattern)),
+            &Mapping::generic(&[]),
+            None,
+        );
         compiled.map(|_| ()).map_err(|error| error.fault())
     };
     assert_eq!(compile(60), Ok(()));
