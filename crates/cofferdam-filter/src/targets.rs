@@ -49,3 +49,37 @@ impl Targets {
         Some(route)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_url_and_has_one_number() {
+        let mut targets = Targets::default();
+        for (number, target) in ["queue://a", "kafka+tls://b/c?d", "a1.b-c://x"].iter().enumerate()
+        {
+            assert_eq!(targets.number(target), Some(RouteId(number as u32)));
+            assert_eq!(targets.number(target), targets.get(target));
+        }
+        for other in ["", "queue", "queue:/a", "://a", "queue://", "1q://a", "Q://a", "q$://a"] {
+            assert_eq!(targets.number(other), None, "{other}");
+        }
+        for other in ["queue://a b", "queue://a\n", "queue://\u{7f}"] {
+            assert_eq!(targets.number(other), None, "{other:?}");
+        }
+        assert_eq!(targets.list.len(), 3);
+    }
+
+    #[test]
+    fn what_is_taken_keeps_its_numbers_and_what_is_forgotten_does_not() {
+        let mut targets = Targets::default();
+        targets.number("queue://a");
+        assert_eq!(targets.take(), ["queue://a"]);
+        assert_eq!(targets.number("queue://b"), Some(RouteId(1)));
+        targets.number("queue://c");
+        targets.truncate(1);
+        assert_eq!((targets.get("queue://a"), targets.get("queue://c")), (Some(RouteId(0)), None));
+        assert_eq!(targets.number("queue://d"), Some(RouteId(2)));
+    }
+}

@@ -282,6 +282,9 @@ fn refuses_rules_that_would_cost_too_much() {
     let absences: Vec<Value> = (0..200)
         .map(|n| json!({"o": {"a": [{"exists": false}, n], "b": [{"anything-but": n}]}}))
         .collect();
+    // What many rules ask is asked once.
+    let same: Vec<Value> =
+        (0..300).map(|n| json!({"a": [{"wildcard": "a*b"}], "k": [n]})).collect();
     // Under "on" stand patterns for objects of which nothing else is known to be rare.
     let alike: Vec<Value> = (0..200)
         .map(|n| json!({"o": {"state": ["on"], "a": [{"exists": true}], "b": [{"exists": true}, n]}}))
@@ -300,6 +303,7 @@ fn refuses_rules_that_would_cost_too_much() {
         (&absences[..], true),
         (&absences[1..], false),
         (&[nested][..], false),
+        (&same[..], false),
         (&alike[..], true),
         (&alike[1..], false),
     ] {

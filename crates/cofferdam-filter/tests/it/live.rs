@@ -187,3 +187,24 @@ fn a_rule_that_is_refused_changes_nothing() {
     assert_eq!(full.add(&one(&rule)).unwrap_err().fault(), CompileFault::TooManyRules);
     assert!(full.remove(&one(&rule)) && full.add(&one(&rule)).is_ok());
 }
+
+/// Whatever a mapping makes of a rule is found again: short names of types, and segments.
+#[test]
+fn a_rule_is_found_by_its_mapping() {
+    let mapping = r#"{"platform":"x","eventType":["type"],"types":{"call":["t.*","u.*"]},
+        "keys":{"id":[{"typeSegment":1}],"v":["v","o.v"]}}"#;
+    let rule = |id: &str, v: u8| json!({"eventType": "call", "filters": {"id": id, "v": v}, "targetQueue": "queue://q"});
+    let rules = [rule("a", 1), rule("a", 2), rule("b", 1)];
+    let mapping = Mapping::parse(mapping).unwrap();
+    let mut live = Compiler::new([9; 16]).compile_live(&document(&rules), mapping, None).unwrap();
+    let mut scratch = Scratch::default();
+    let mut is_matched =
+        |live: &LiveRules, event: &str| !targets(&live.graph(), event, &mut scratch).is_empty();
+    let events =
+        [r#"{"type":"t.a","v":1}"#, r#"{"type":"u.a","o":{"v":2}}"#, r#"{"type":"u.b","v":1}"#];
+    assert!(events.iter().all(|event| is_matched(&live, event)));
+    for (rule, event) in rules.iter().zip(events) {
+        assert!(live.remove(&one(rule)));
+        assert!(!is_matched(&live, event), "{event}");
+    }
+}
