@@ -1,7 +1,7 @@
 //! What the figures are held against.
 
 use cofferdam_benches::{
-    engines::{Cofferdam, Engine, QuaminaCrate, StrictCofferdam},
+    engines::{Batched, Cofferdam, Engine, QuaminaCrate, StrictCofferdam},
     stream::Shape,
 };
 
@@ -66,9 +66,11 @@ fn bars(report: &Report) -> Vec<Bar> {
         let bytes = read("`memchr` of an absent byte").map(|theirs| ours / theirs);
         bars.extend(bytes.map(|times| Bar::at_most("time of `memchr`".into(), MEMCHR, times, "x")));
     }
-    if let (Some(few), Some(many)) = (ours(Shape::A, 10), ours(Shape::A, 1_000_000)) {
+    for (name, how) in [(Cofferdam::NAME, "one by one"), (Batched::NAME, "16 at a time")] {
+        let row = |rules| report.row(name, Some((Shape::A, rules)));
+        let (Some(few), Some(many)) = (row(10), row(1_000_000)) else { continue };
         for (index, (share, aim)) in MILLION.into_iter().enumerate() {
-            let what = format!("a million rules, time of ten, {share} matched");
+            let what = format!("a million rules, time of ten, {how}, {share} matched");
             bars.push(Bar::at_most(what, aim, many.ns[index] / few.ns[index], "x"));
         }
     }

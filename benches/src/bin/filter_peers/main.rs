@@ -23,7 +23,10 @@ use std::process::ExitCode;
 use cofferdam::core::TenantId;
 use cofferdam_benches::{
     SetupError, Share,
-    engines::{AbsentByte, Cofferdam, Ignored, QuaminaCrate, StrictCheck, StrictCofferdam, Tree},
+    engines::{
+        AbsentByte, Batched, Cofferdam, EventPatterns, Ignored, QuaminaCrate, StrictCheck,
+        StrictCofferdam, Tree,
+    },
     stream::{self, Rules, Shape, Stream},
 };
 use report::{Report, Row};
@@ -113,11 +116,15 @@ fn match_rules(
 ) -> Result<(), SetupError> {
     let rules = Rules::generate(shape, count);
     let mut contenders = vec![timing::build::<Cofferdam>(&rules, &mut report.built)?];
+    // The same rules in the same tables, so its time to build is the filter's, here and below.
+    if shape == Shape::A {
+        contenders.push(timing::build::<Batched>(&rules, &mut Vec::new())?);
+    }
     if plan.has_quamina(shape, count) {
         contenders.push(timing::build::<QuaminaCrate>(&rules, &mut report.built)?);
     }
     if (shape, count) == (Shape::A, READERS_AT) {
-        // Its time to build is the filter's.
+        contenders.push(timing::build::<EventPatterns>(&rules, &mut report.built)?);
         contenders.push(timing::build::<StrictCofferdam>(&rules, &mut Vec::new())?);
         contenders.extend(readers()?);
     }
