@@ -1,6 +1,6 @@
 //! From a subscription document to a graph, or to the place in the document that is wrong.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use cofferdam_core::{TenantId, pipeline::RouteId};
 use cofferdam_json::{Reader, Token};
@@ -176,11 +176,12 @@ impl Compiler {
         }
         let mut numbers = Building::new(self, mapping, organisation)?;
         let (mut rules, mut targets) = (Rules::default(), Targets::default());
+        let mut within = String::new();
         for (index, subscription) in document.subscriptions.iter().enumerate() {
-            let mut pointer = format!("/subscriptions/{index}");
-            self.read(subscription, mapping, &mut numbers, &mut targets, &mut pointer)
-                .map_err(|fault| CompileError { pointer, fault })
-                .map(|(rule, route)| rules.push(rule, route))?;
+            within.clear();
+            self.read(subscription, mapping, &mut numbers, &mut targets, &mut within)
+                .map(|(rule, route)| rules.push(rule, route))
+                .map_err(|fault| at(&format!("/subscriptions/{index}{within}"), fault))?;
             if rules.parts() + numbers.parts > PARTS_A_VALUE.saturating_mul(self.max_values) {
                 return Err(at("/subscriptions", CompileFault::TooManyValues));
             }
@@ -241,11 +242,12 @@ pub(crate) fn at(pointer: &str, fault: CompileFault) -> CompileError {
 }
 
 /// A rule's value in the form that events' values are compared in.
-pub(crate) fn scalar(value: &Value) -> Result<(Kind, Vec<u8>), CompileFault> {
+pub(crate) fn scalar(value: &Value) -> Result<(Kind, Cow<'_, [u8]>), CompileFault> {
     match value {
-        Value::String(text) => Ok((Kind::String, text.clone().into_bytes())),
-        Value::Bool(value) => Ok((Kind::Literal, value.to_string().into_bytes())),
-        Value::Null => Ok((Kind::Literal, b"null".to_vec())),
+        Value::String(text) => Ok((Kind::String, text.as_bytes().into())),
+        Value::Bool(true) => Ok((Kind::Literal, b"true".into())),
+        Value::Bool(false) => Ok((Kind::Literal, b"false".into())),
+        Value::Null => Ok((Kind::Literal, b"null".into())),
         Value::Number(number) => {
             let text = number.to_string();
             let Ok(Some(Token::Number(number))) = Reader::new(text.as_bytes()).next() else {
@@ -253,7 +255,7 @@ pub(crate) fn scalar(value: &Value) -> Result<(Kind, Vec<u8>), CompileFault> {
             };
             let mut canonical = Vec::new();
             number.canonical_into(&mut canonical);
-            Ok((Kind::Number, canonical))
+            Ok((Kind::Number, canonical.into()))
         }
         Value::Array(_) | Value::Object(_) => Err(CompileFault::InvalidValue),
     }

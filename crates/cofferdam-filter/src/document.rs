@@ -79,18 +79,44 @@ impl Subscription {
     }
 }
 
-fn read<T: DeserializeOwned>(json: &[u8], max_bytes: usize) -> Result<T, InvalidDocument> {
+fn read<T: Document>(json: &[u8], max_bytes: usize) -> Result<T, InvalidDocument> {
     let refuse = |detail: String| InvalidDocument { detail };
     check(json, &Limits::new(max_bytes, Reader::MAX_DEPTH), &mut Scratch::new(any_key()))
         .map_err(|fault| refuse(fault.to_string()))?;
-    if !numbers_are_exact(json) {
-        return Err(refuse(String::from("a number that is not kept exactly")));
-    }
+    // So that serde does not ask every text again whether it is one.
+    let text = core::str::from_utf8(json).map_err(|error| refuse(error.to_string()))?;
     // The position is all that is kept of serde's error: its text quotes the document.
-    serde_json::from_slice(json).map_err(|error| {
+    let read: T = serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         refuse(format!("a member or value that does not belong there, line {line} column {column}"))
-    })
+    })?;
+    // Most documents have none, and a million rules are a long text to read once more.
+    if read.has_numbers() && !numbers_are_exact(json) {
+        return Err(refuse(String::from("a number that is not kept exactly")));
+    }
+    Ok(read)
+}
+
+/// What is read.
+trait Document: DeserializeOwned {
+    fn has_numbers(&self) -> bool;
+}
+
+impl Document for SubscriptionDocument {
+    fn has_numbers(&self) -> bool {
+        self.subscriptions.iter().any(Document::has_numbers)
+    }
+}
+
+impl Document for Subscription {
+    /// A pattern is taken to have some.
+    fn has_numbers(&self) -> bool {
+        let is_number = |value: &Value| match value {
+            Value::Array(values) => values.iter().any(Value::is_number),
+            value => value.is_number(),
+        };
+        self.event_pattern.is_some() || self.filters.values().any(is_number)
+    }
 }
 
 /// A key for the one check of a document, so that whoever posts it cannot choose names that collide.

@@ -83,13 +83,13 @@ impl<N: Numbers> Translator<'_, N> {
         pointer.push_str("/eventType");
         let patterns = self.event_types(event_type)?;
         let mut conditions = Vec::with_capacity(subscription.filters.len());
-        for (key, value) in &subscription.filters {
-            pointer.truncate(here);
-            pointer.push_str("/filters/");
-            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            conditions.push(self.condition(key, value)?);
-        }
         pointer.truncate(here);
+        for (key, value) in &subscription.filters {
+            conditions.push(self.condition(key, value).inspect_err(|_| {
+                pointer.push_str("/filters/");
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            })?);
+        }
         Ok(Rule::Typed { patterns, conditions: conditions.into() })
     }
 

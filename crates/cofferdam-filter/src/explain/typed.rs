@@ -95,7 +95,7 @@ impl<'t, 'e> Typed<'t, 'e> {
         let values = self.values(key, value);
         let asked: Result<Vec<Asked>, _> = values
             .iter()
-            .map(|value| scalar(value).map(|(kind, bytes)| Asked::Value(kind, bytes)))
+            .map(|value| scalar(value).map(|(kind, bytes)| Asked::Value(kind, bytes.into_owned())))
             .collect();
         let test = Test::new(asked?);
         let own = [Source::Path(Path::Dotted(String::from(key)))];

@@ -161,7 +161,9 @@ impl Asked {
         let condition = match asked {
             Value::Object(condition) => condition,
             Value::Array(_) => return Err(CompileFault::InvalidCondition),
-            value => return scalar(value).map(|(kind, bytes)| Self::Value(kind, bytes)),
+            value => {
+                return scalar(value).map(|(kind, bytes)| Self::Value(kind, bytes.into_owned()));
+            }
         };
         let mut members = condition.iter();
         let (Some((operator, operand)), None) = (members.next(), members.next()) else {
@@ -205,7 +207,7 @@ fn excluded(operand: &Value) -> Option<Vec<Asked>> {
     let Value::Object(operators) = operand else {
         return of(operand, &|value| match value {
             Value::String(_) | Value::Number(_) => {
-                scalar(value).ok().map(|(kind, bytes)| Asked::Value(kind, bytes))
+                scalar(value).ok().map(|(kind, bytes)| Asked::Value(kind, bytes.into_owned()))
             }
             _ => None,
         });
