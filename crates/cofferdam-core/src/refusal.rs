@@ -116,6 +116,8 @@ reasons! {
     NumberOutOfRange = 15, "the event holds a number out of range";
     /// The event does not fit its schema.
     SchemaMismatch = 16, "the event does not fit its schema";
+    /// To judge the event by the tenant's own rules would take more steps than are allowed.
+    TooCostly = 17, "the event takes too many steps to judge";
     /// Redaction failed; the raw event goes nowhere.
     RedactionFailed = 20, "the event could not be redacted";
     /// The audit log cannot take the leaf.

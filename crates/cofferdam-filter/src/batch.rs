@@ -136,7 +136,7 @@ impl FilterGraph {
             let values = later.values.get(part.values).unwrap_or_default();
             let patterns = later.patterns.get(part.patterns).unwrap_or_default();
             for ((number, layer), sight) in (0..).zip(&self.layers).zip(sights) {
-                layer.begin(sight, self.shape.paths.len());
+                layer.begin(sight, self.shape.paths.len(), 0);
                 let own = patterns.iter().filter(|(layer, _)| *layer == number);
                 own.for_each(|(_, pattern)| sight.seen.pattern(*pattern));
                 for Value { hash, field, kind, text, .. } in values {
@@ -184,7 +184,11 @@ impl Notes for Later {
         let before = self.patterns.len();
         for (number, layer) in (0..).zip(layers) {
             let Self { patterns, types, .. } = self;
-            layer.filed.types.find(event_type, types, |pattern| patterns.push((number, pattern)));
+            layer.filed.types.find(event_type, types, |pattern| {
+                if !layer.gone.types.has(pattern.0 as usize) {
+                    patterns.push((number, pattern));
+                }
+            });
         }
         let is_wanted = self.patterns.len() > before;
         for &(index, field) in segments.iter().filter(|_| is_wanted) {

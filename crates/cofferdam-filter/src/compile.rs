@@ -34,7 +34,7 @@ pub struct Compiler {
 
 /// What is wrong with a document, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault} at {pointer}")]
+#[error("{fault} at {}", if pointer.is_empty() { "the whole" } else { pointer })]
 pub struct CompileError {
     pub(crate) pointer: String,
     pub(crate) fault: CompileFault,
@@ -124,7 +124,8 @@ impl Compiler {
     }
 
     /// The same compiler with another bound on the steps that one value of an event may cost beyond what
-    /// its length does: 4,096 at first. Event patterns alone cost such steps: a range, an address block or
+    /// its length does: 4,096 at first. An event may take 64 times as many, and 32 more for each of its bytes;
+    /// one that would take more is refused. Event patterns alone cost such steps: a range, an address block or
     /// an `anything-but` one each, and so does each pattern for objects that is looked at because of the
     /// value; a wildcard sixteen. Equal values, prefixes and suffixes cost next to nothing.
     #[must_use]
@@ -134,7 +135,8 @@ impl Compiler {
     }
 
     /// Compiles a document. `organisation` is the context's own id on the platform, in the form in
-    /// which the mapping's organisation paths have it: events that name another are refused.
+    /// which the mapping's organisation paths have it: events that name another are refused. A mapping
+    /// without such paths refuses none.
     ///
     /// # Errors
     ///
@@ -182,21 +184,26 @@ impl Compiler {
             self.read(subscription, mapping, &mut numbers, &mut targets, &mut within)
                 .map(|(rule, route)| rules.push(rule, route))
                 .map_err(|fault| at(&format!("/subscriptions/{index}{within}"), fault))?;
-            if rules.parts() + numbers.parts > PARTS_A_VALUE.saturating_mul(self.max_values) {
+            if rules.parts() + numbers.parts > self.max_parts() {
                 return Err(at("/subscriptions", CompileFault::TooManyValues));
             }
         }
+        let parts = rules.parts() + numbers.parts;
         let (shape, filed, crowds) =
             numbers.file(self, &rules).map_err(|fault| at("/subscriptions", fault))?;
         let graph = FilterGraph {
             tenant,
             targets: Arc::new(targets.take()),
             more_targets: Vec::new(),
-            shape: Arc::new(shape),
+            shape,
             layers: vec![Layer { filed: Arc::new(filed), gone: Arc::default() }],
             rule_count: document.subscriptions.len(),
         };
-        Ok(Compiled { graph, crowds, targets })
+        Ok(Compiled { graph, crowds, targets, parts })
+    }
+
+    pub(crate) const fn max_parts(&self) -> usize {
+        PARTS_A_VALUE.saturating_mul(self.max_values)
     }
 
     /// What a subscription asks, and where its events go. `pointer` is where it stands; of a mistake it
@@ -229,6 +236,8 @@ pub(crate) struct Compiled {
     pub(crate) crowds: Crowds,
     /// Without their list, which the graph has.
     pub(crate) targets: Targets,
+    /// How many classes its rules name together.
+    pub(crate) parts: usize,
 }
 
 impl core::fmt::Debug for Compiler {

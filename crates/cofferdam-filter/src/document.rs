@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 /// What one tenant wants to receive: the body of `POST /api/v2/internal/routing/filters/compile`.
+///
+/// Read what comes from outside with [`parse`](Self::parse). A bare `serde_json` takes the last of two
+/// members with one name, and numbers for others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]

@@ -18,6 +18,8 @@ pub(crate) struct TypeTrie {
     /// Patterns without `*` and `>`: an event's type is one of these or it is not.
     whole: Names,
     nodes: Vec<Node>,
+    /// How many nodes are so many segments deep.
+    levels: Vec<usize>,
     patterns: u32,
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct InvalidPattern;
 
 impl TypeTrie {
     pub(crate) fn new() -> Self {
-        Self { whole: Names::default(), nodes: vec![Node::default()], patterns: 0 }
+        Self { whole: Names::default(), nodes: vec![Node::default()], levels: vec![1], patterns: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -52,7 +54,9 @@ impl TypeTrie {
         }
         let mut segments = pattern.split('.').peekable();
         let mut at = 0usize;
+        let mut depth = 0;
         while let Some(segment) = segments.next() {
+            depth += 1;
             match segment {
                 "" => return Err(InvalidPattern),
                 ">" if segments.peek().is_some() => return Err(InvalidPattern),
@@ -73,6 +77,10 @@ impl TypeTrie {
             }
             if at == self.nodes.len() {
                 self.nodes.push(Node::default());
+                if self.levels.len() <= depth {
+                    self.levels.resize(depth + 1, 0);
+                }
+                self.levels[depth] += 1;
             }
         }
         if self.nodes[at].here.is_none() {
@@ -118,6 +126,17 @@ impl TypeTrie {
     pub(crate) fn bytes(&self) -> usize {
         let named: usize = self.nodes.iter().map(|node| node.named.bytes()).sum();
         self.nodes.capacity() * size_of::<Node>() + named + self.whole.bytes()
+    }
+
+    /// How many nodes a type leads to at most: from each one by name and one by `*`, and no more than there
+    /// are.
+    pub(crate) fn steps(&self) -> usize {
+        let mut reached = 1_usize;
+        self.levels.iter().fold(0, |steps, &nodes| {
+            let here = reached.min(nodes);
+            reached = here.saturating_mul(2);
+            steps + here
+        })
     }
 
     fn next_id(&mut self) -> PatternId {
@@ -213,6 +232,20 @@ mod tests {
         for pattern in ["", ".", "a.", ".a", "a..b", ">.a", "a.>.b"] {
             assert_eq!(TypeTrie::new().insert(pattern), Err(InvalidPattern), "{pattern:?}");
         }
+    }
+
+    /// N01: whatever stands in an event's type, no more nodes are looked at than this.
+    #[test]
+    fn the_nodes_that_a_type_can_lead_to_are_known() {
+        let steps = |patterns: &[&str]| {
+            let mut trie = TypeTrie::new();
+            assert!(patterns.iter().all(|pattern| trie.insert(pattern).is_ok()));
+            trie.steps()
+        };
+        assert_eq!(steps(&[]), 1);
+        assert_eq!(steps(&["a.b", "a.c", "d"]), 1, "looked up whole");
+        assert_eq!(steps(&["a.*", "b.*", "c.*", "*.*"]), 1 + 2 + 4);
+        assert_eq!(steps(&["a.*.x", "a.*.y", "a.*.z"]), 1 + 1 + 1 + 2);
     }
 
     #[test]

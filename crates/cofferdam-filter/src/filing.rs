@@ -1,6 +1,7 @@
 //! Files each rule under what the fewest others ask for.
 
 use core::mem;
+use std::sync::Arc;
 
 use cofferdam_core::pipeline::RouteId;
 
@@ -40,10 +41,13 @@ pub(crate) struct Conjunction {
     pub(crate) then: u32,
 }
 
+/// How many of the dearest values every event may have, however short it is.
+const VALUES: usize = 64;
+
 /// How many rules ask for what: what a rule is filed by.
 #[derive(Debug, Default)]
 pub(crate) struct Crowds {
-    types: Vec<u32>,
+    pub(crate) types: Vec<u32>,
     values: Vec<u32>,
     /// By class, of event patterns.
     asked: Vec<u32>,
@@ -63,8 +67,11 @@ impl Building {
         mut self,
         compiler: &Compiler,
         rules: &Rules,
-    ) -> Result<(Shape, Filed, Crowds), CompileFault> {
+    ) -> Result<(Arc<Shape>, Filed, Crowds), CompileFault> {
         let mut crowds = Crowds::default();
+        if self.types.steps() > compiler.max_steps {
+            return Err(CompileFault::TooCostly);
+        }
         let (residues, by_pattern, by_class) =
             self.file_typed(rules, &mut crowds).ok_or(CompileFault::TooManyRules)?;
         let scoped = if rules.roots.is_empty() {
@@ -98,8 +105,8 @@ impl Building {
                 }
             }
         }
-        let by_pattern = Lists::new(crowds.types.len(), by_pattern);
-        Some((residues.finish(), by_pattern, Lists::new(crowds.values.len(), by_class)))
+        let by_pattern = Lists::new(crowds.types.len(), by_pattern)?;
+        Some((residues.finish(), by_pattern, Lists::new(crowds.values.len(), by_class)?))
     }
 
     fn file_scoped(
@@ -134,16 +141,18 @@ impl Building {
                 let posting = Posting { residue, then: *then };
                 filed.extend(any_of.iter().map(|class| (class.0, posting)));
             }
-            Some(Lists::new(self.interner.len(), filed))
+            Lists::new(self.interner.len(), filed)
         };
         let (inner, roots) =
             file(&self.inner).zip(file(&rules.roots)).ok_or(CompileFault::TooManyRules)?;
         // A whole event is judged once, an object in it as often as there are such objects.
-        if inner.longest() > compiler.max_steps {
+        let absences = self.absences.iter().map(Vec::len).max().unwrap_or(0);
+        if inner.longest().max(absences) > compiler.max_steps {
             return Err(CompileFault::TooCostly);
         }
+        let steps = compiler.max_steps.saturating_mul(VALUES);
         let (tests, absences) = (mem::take(&mut self.tests), mem::take(&mut self.absences));
-        Ok(Scoped { residues: residues.finish(), inner, roots, tests, absences })
+        Ok(Scoped { residues: residues.finish(), inner, roots, tests, absences, steps })
     }
 }
 
@@ -213,7 +222,7 @@ mod tests {
     use super::*;
     use crate::{Mapping, SubscriptionDocument, layer::Filed};
 
-    fn filed(subscriptions: impl Iterator<Item = String>) -> std::sync::Arc<Filed> {
+    fn filed(subscriptions: impl Iterator<Item = String>) -> Arc<Filed> {
         let subscriptions: Vec<String> = subscriptions.collect();
         let document =
             format!(r#"{{"tenantId":"acme","subscriptions":[{}]}}"#, subscriptions.join(","));

@@ -28,7 +28,7 @@ use crate::{
     batch::Later,
     layer::{Layer, Sight, Sights},
     organisation::Organisation,
-    path::{Field, PathTree},
+    path::{Field, Path, PathTree, Place},
     walk::{self, Stop, Walked},
 };
 
@@ -57,8 +57,17 @@ pub(crate) struct Shape {
     pub(crate) own_organisation: Option<Organisation>,
 }
 
+impl Shape {
+    /// The field at a path, if it is watched.
+    pub(crate) fn field(&self, path: &Path) -> Option<Field> {
+        let step = |at, name: &str| self.paths.child(at, name.as_bytes());
+        self.paths.field(path.names().try_fold(Place::default(), step)?)
+    }
+}
+
 /// Buffers that are kept between events; any graph may use any scratch. They have held values of
-/// events, so `Debug` shows none of them.
+/// events, so `Debug` shows none of them. They are as large as the largest graph that used them needs, some
+/// bytes for each of its values, and do not shrink.
 #[derive(Clone, Default)]
 pub struct Scratch {
     /// One for each layer of a graph.
@@ -76,7 +85,7 @@ impl FilterGraph {
 
     /// Whether some rule is an event pattern, so that the whole of every event is looked at.
     pub(crate) fn has_event_patterns(&self) -> bool {
-        self.layers.iter().any(|layer| layer.filed.scoped.is_some())
+        self.layers.iter().any(|layer| layer.scoped().is_some())
     }
 
     /// How many rules the graph holds.
@@ -111,9 +120,13 @@ impl Filter for FilterGraph {
             sights.iter_mut().for_each(|sight| sight.scopes.forget());
         }
         for (layer, sight) in self.layers.iter().zip(sights.iter_mut()) {
-            layer.begin(sight, self.shape.paths.len());
+            layer.begin(sight, self.shape.paths.len(), event.len());
         }
         let walked = walk::walk(self, event, walk, &mut Sights { each: sights, routes });
+        let mut layers = self.layers.iter().zip(sights.iter());
+        if layers.any(|(layer, sight)| layer.scoped().is_some() && sight.scopes.is_exhausted()) {
+            return Verdict::Refused(Reason::TooCostly);
+        }
         if let Ok(Walked { is_wanted: true, .. }) = walked {
             for (layer, sight) in self.layers.iter().zip(sights) {
                 layer.collect(&mut sight.seen, routes);
@@ -146,6 +159,24 @@ pub(crate) fn verdict(walked: Result<Walked, Stop>, routes: &mut Vec<RouteId>) -
 mod tests {
     use super::*;
     use crate::{Compiler, Mapping, SubscriptionDocument};
+
+    /// S04: objects are counted from the beginning again, and those of then are not taken for these.
+    #[test]
+    fn a_scratch_forgets_its_objects_when_their_count_begins_again() {
+        let document = br#"{"tenantId":"acme","subscriptions":[{"eventPattern":
+            {"o":{"a":["x"],"b":["y"],"c":[{"exists":false}]}},"targetQueue":"queue://q"}]}"#;
+        let document = SubscriptionDocument::parse(document).unwrap();
+        let mapping = Mapping::generic(&[]);
+        let graph = Compiler::new([1; 16]).compile(&document, &mapping, None).unwrap();
+        let wanted = br#"{"o":{"a":"x","b":"y"}}"#;
+        for other in [&br#"{"o":{"a":"x"}}"#[..], br#"{"o":{"a":"x","b":"y","c":1}}"#, wanted] {
+            let mut scratch = Scratch::default();
+            assert_eq!(graph.filter(wanted, &mut scratch), Verdict::Matched(&[RouteId(0)]));
+            scratch.walk.exhaust();
+            let alone = format!("{:?}", graph.filter(other, &mut Scratch::default()));
+            assert_eq!(format!("{:?}", graph.filter(other, &mut scratch)), alone);
+        }
+    }
 
     /// S04: stamps of four thousand million events ago are not taken for this event's. Two rules share
     /// a type, so that they are filed under their values and the type's stamp is what is asked.

@@ -41,6 +41,10 @@ pub(crate) struct Filed {
 /// What no longer counts of the lists that lead to routes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gone {
+    /// The patterns of event types that no rule names any more.
+    pub(crate) types: Bits,
+    /// Whether all event patterns are.
+    pub(crate) has_no_patterns: bool,
     pub(crate) by_pattern: Bits,
     pub(crate) by_class: Bits,
     pub(crate) roots: Bits,
@@ -70,7 +74,7 @@ impl Notes for Sights<'_> {
         let mut is_wanted = false;
         for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
             let Filed { types, interner, .. } = &*layer.filed;
-            if !sight.seen.event_type(event_type, types) {
+            if !sight.seen.event_type(event_type, types, &layer.gone.types) {
                 continue;
             }
             is_wanted = true;
@@ -98,7 +102,7 @@ impl Notes for Sights<'_> {
             if let Some(class) = class {
                 sight.seen.class(class);
             }
-            if let Some(scoped) = &layer.filed.scoped {
+            if let Some(scoped) = layer.scoped() {
                 sight.scopes.leaf(place, field, (kind, value), class, scoped);
             }
         };
@@ -114,7 +118,7 @@ impl Notes for Sights<'_> {
 
     fn open(&mut self, place: Place, object: u32, layers: &[Layer]) {
         for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
-            if layer.filed.scoped.is_some() {
+            if layer.scoped().is_some() {
                 sight.scopes.open(place, object);
             }
         }
@@ -122,7 +126,7 @@ impl Notes for Sights<'_> {
 
     fn close(&mut self, place: Place, layers: &[Layer]) {
         for (layer, sight) in layers.iter().zip(self.each.iter_mut()) {
-            if let Some(scoped) = &layer.filed.scoped {
+            if let Some(scoped) = layer.scoped() {
                 sight.scopes.close(place, scoped, &layer.gone.roots, self.routes);
             }
         }
@@ -135,12 +139,18 @@ pub(crate) fn segment(event_type: &[u8], index: u16) -> Option<&[u8]> {
 }
 
 impl Layer {
-    /// A new event, over a shape of so many places.
-    pub(crate) fn begin(&self, sight: &mut Sight, places: usize) {
-        let Filed { interner, types, residues, scoped, .. } = &*self.filed;
+    /// The event patterns, if there are any left.
+    #[inline]
+    pub(crate) fn scoped(&self) -> Option<&Scoped> {
+        self.filed.scoped.as_ref().filter(|_| !self.gone.has_no_patterns)
+    }
+
+    /// A new event of so many bytes, over a shape of so many places.
+    pub(crate) fn begin(&self, sight: &mut Sight, places: usize, bytes: usize) {
+        let Filed { interner, types, residues, .. } = &*self.filed;
         sight.seen.begin(types.len(), interner.len(), residues.len());
-        if let Some(scoped) = scoped {
-            sight.scopes.begin(scoped, places, interner.len());
+        if let Some(scoped) = self.scoped() {
+            sight.scopes.begin(scoped, places, interner.len(), bytes);
         }
     }
 

@@ -68,6 +68,7 @@ mod rules;
 mod seen;
 mod statistics;
 mod strict;
+mod taken;
 mod targets;
 mod translate;
 mod walk;

@@ -11,7 +11,8 @@
 //! counted, and go when the last of them goes.
 //!
 //! What was added costs an event one more look for each of its values, and what was taken out keeps
-//! its memory. So from time to time, or after [some thousands of changes](LiveRules::changes), compile the
+//! its memory and, of event patterns, its time, until the last of them is gone. A path that nothing watched
+//! before makes a copy of the tree of all paths. So from time to time, or after [some thousands of changes](LiveRules::changes), compile the
 //! whole document again, on another thread; apply what changed in the meantime to the new rules; and go on
 //! with these.
 
@@ -24,14 +25,14 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::{
     compile::{CompileError, CompileFault, Compiled, Compiler},
     document::{Subscription, SubscriptionDocument},
-    filing::{Crowds, Rules, Shelf, others},
+    filing::Rules,
     graph::FilterGraph,
-    layer::{Filed, Layer},
+    layer::{Gone, Layer},
     mapping::Mapping,
     numbers::{Building, Known},
-    rules::{Bits, Lists, Residue, Residues},
+    taken::Base,
     targets::Targets,
-    translate::{AnyOf, Rule, Translator},
+    translate::{Rule, Translator},
 };
 
 /// One tenant's rules, and the graph of them at this moment.
@@ -59,38 +60,19 @@ pub struct LiveRules {
     changes: usize,
 }
 
-/// What is needed to take rules out of the first layer.
-struct Base {
-    layer: Layer,
-    crowds: Crowds,
-    /// Of each rule that is left, its fingerprint; in order.
-    left: Vec<u128>,
-    /// By fingerprint: how many of these rules were taken out.
-    taken: BTreeMap<u128, usize>,
-    /// By list and place: how many copies were taken out of it.
-    fewer: BTreeMap<(List, u32), u32>,
-}
-
 /// What was added since.
 struct Recent {
     numbers: Building,
-    rules: Vec<(u128, Rule, RouteId)>,
+    rules: Vec<Added>,
+    /// How many were taken out again since the numbers were given.
+    stale: usize,
 }
 
-/// One of the lists that lead to routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum List {
-    ByPattern,
-    ByClass,
-    Roots,
-}
-
-/// A rule, or a term of one, as it was filed: its list, the numbers that it stands under, and the rest.
-struct Filing<'r> {
-    list: List,
-    under: Vec<u32>,
-    rest: Residue,
-    residues: &'r Residues,
+struct Added {
+    print: u128,
+    subscription: Subscription,
+    rule: Rule,
+    route: RouteId,
 }
 
 impl LiveRules {
@@ -100,17 +82,26 @@ impl LiveRules {
         document: &SubscriptionDocument,
         compiled: Compiled,
     ) -> Self {
-        let Compiled { graph, crowds, targets } = compiled;
+        let Compiled { graph, crowds, targets, parts } = compiled;
         let fingerprint = |rule| fingerprint(&compiler, rule);
         let mut left: Vec<u128> = document.subscriptions.iter().map(fingerprint).collect();
         left.sort_unstable();
-        let recent = Recent {
-            numbers: Building::over(&compiler, (*graph.shape).clone()),
-            rules: Vec::new(),
+        let shape = Arc::clone(&graph.shape);
+        let numbers = Building::over(&compiler, Arc::clone(&shape));
+        let is_pattern = |rule: &&Subscription| rule.event_pattern.is_some();
+        let base = Base {
+            // A graph has at least the layer that was filed first.
+            layer: graph.layers[0].clone(),
+            shape,
+            types: crowds.types.clone(),
+            crowds,
+            patterns: document.subscriptions.iter().filter(is_pattern).count(),
+            parts,
+            left,
+            taken: BTreeMap::new(),
+            fewer: BTreeMap::new(),
         };
-        // A graph has at least the layer that was filed first.
-        let layer = graph.layers[0].clone();
-        let base = Base { layer, crowds, left, taken: BTreeMap::new(), fewer: BTreeMap::new() };
+        let recent = Recent { numbers, rules: Vec::new(), stale: 0 };
         Self { compiler, mapping, graph: Arc::new(graph), targets, base, recent, changes: 0 }
     }
 
@@ -127,50 +118,73 @@ impl LiveRules {
         self.changes
     }
 
-    /// Adds a rule.
+    /// Adds a rule. What it may cost is held against the compiler's bounds together with all rules that
+    /// are left, as if they were compiled at once.
     ///
     /// # Errors
     ///
     /// [`CompileError`] with the place of the mistake within the subscription; nothing has changed then.
     pub fn add(&mut self, subscription: &Subscription) -> Result<(), CompileError> {
-        let (numbers, targets) = (self.recent.numbers.clone(), self.targets.list.len());
+        let added = self.try_add(subscription);
+        if added.is_ok() || self.recent.stale == 0 {
+            return added;
+        }
+        // It may be that only what was taken out is in the way.
+        self.number_anew();
+        self.try_add(subscription)
+    }
+
+    fn try_add(&mut self, subscription: &Subscription) -> Result<(), CompileError> {
+        let (before, count) = (self.recent.numbers.clone(), self.targets.list.len());
         let mut pointer = String::new();
-        self.try_add(subscription, &mut pointer).map_err(|fault| {
-            self.recent.numbers = numbers;
-            self.targets.truncate(targets);
+        let Self { compiler, mapping, targets, recent, .. } = self;
+        let full =
+            (self.graph.rule_count >= compiler.max_rules).then_some(CompileFault::TooManyRules);
+        let read = match full {
+            Some(fault) => Err(fault),
+            None => {
+                compiler.read(subscription, mapping, &mut recent.numbers, targets, &mut pointer)
+            }
+        };
+        let added = read.and_then(|(rule, route)| {
+            let print = fingerprint(&self.compiler, subscription);
+            let subscription = subscription.clone();
+            self.recent.rules.push(Added { print, subscription, rule, route });
+            self.publish(self.graph.rule_count + 1).inspect_err(|_| drop(self.recent.rules.pop()))
+        });
+        added.map_err(|fault| {
+            self.recent.numbers = before;
+            self.targets.truncate(count);
             CompileError { pointer, fault }
         })
     }
 
-    fn try_add(
-        &mut self,
-        subscription: &Subscription,
-        pointer: &mut String,
-    ) -> Result<(), CompileFault> {
-        if self.graph.rule_count >= self.compiler.max_rules {
-            return Err(CompileFault::TooManyRules);
+    /// Forgets the parts of rules that were added and taken out again.
+    fn number_anew(&mut self) {
+        let Self { compiler, mapping, targets, base, recent, .. } = self;
+        recent.numbers = Building::over(compiler, Arc::clone(&base.shape));
+        recent.stale = 0;
+        targets.truncate(0);
+        for Added { subscription, rule, route, .. } in &mut recent.rules {
+            let numbers = &mut recent.numbers;
+            let read = compiler.read(subscription, mapping, numbers, targets, &mut String::new());
+            // What was read before is read again.
+            if let Ok(again) = read {
+                (*rule, *route) = again;
+            }
         }
-        let Self { compiler, mapping, targets, recent, .. } = self;
-        let numbers = &mut recent.numbers;
-        let (rule, route) = compiler.read(subscription, mapping, numbers, targets, pointer)?;
-        recent.rules.push((fingerprint(compiler, subscription), rule, route));
-        let published = self.publish(self.graph.rule_count + 1);
-        if published.is_err() {
-            self.recent.rules.pop();
-        }
-        published
     }
 
     /// Takes out one rule that is written like this one. `false` if there is none; nothing has changed
     /// then.
     pub fn remove(&mut self, subscription: &Subscription) -> bool {
         let print = fingerprint(&self.compiler, subscription);
-        let recent = self.recent.rules.iter().rposition(|(own, _, _)| *own == print);
+        let recent = self.recent.rules.iter().rposition(|added| added.print == print);
         if let Some(recent) = recent {
             self.recent.rules.remove(recent);
-            if self.recent.rules.is_empty() {
-                let shape = (*self.graph.shape).clone();
-                self.recent.numbers = Building::over(&self.compiler, shape);
+            self.recent.stale += 1;
+            if self.recent.stale > self.recent.rules.len() {
+                self.number_anew();
             }
         } else if !self.take_from_base(print, subscription) {
             return false;
@@ -192,25 +206,40 @@ impl LiveRules {
         let mut known = Known { shape: &self.graph.shape, filed: &filed };
         let mut translator = Translator { mapping: &self.mapping, numbers: &mut known };
         let Ok(rule) = translator.rule(subscription, &mut String::new()) else { return false };
-        for filing in filings(&rule, &filed, &self.base.crowds) {
-            self.base.take(&filing, route);
-        }
+        self.base.take(&rule, route);
         self.base.taken.insert(print, taken + 1);
         true
     }
 
     /// Makes the graph of the rules as they are now.
     fn publish(&mut self, rule_count: usize) -> Result<(), CompileFault> {
+        let Self { compiler, base, recent, .. } = self;
         let mut rules = Rules::default();
-        for (_, rule, route) in &self.recent.rules {
+        for Added { rule, route, .. } in &recent.rules {
             rules.push(rule.clone(), *route);
         }
-        let mut layers = vec![self.base.layer.clone()];
-        let mut shape = Arc::clone(&self.graph.shape);
-        if !self.recent.rules.is_empty() {
-            let (own, filed, _) = self.recent.numbers.clone().file(&self.compiler, &rules)?;
-            layers.push(Layer { filed: Arc::new(filed), gone: Arc::default() });
-            shape = Arc::new(own);
+        let mut layers = vec![base.layer.clone()];
+        let mut shape = Arc::clone(&base.shape);
+        if !recent.rules.is_empty() {
+            let values = base.layer.filed.interner.len() + recent.numbers.interner.len();
+            let parts = base.parts + recent.numbers.parts + rules.parts();
+            if values > compiler.max_values || parts > compiler.max_parts() {
+                return Err(CompileFault::TooManyValues);
+            }
+            let (own, filed, crowds) = recent.numbers.clone().file(compiler, &rules)?;
+            if base
+                .layer
+                .scoped()
+                .zip(filed.scoped.as_ref())
+                .is_some_and(|(base, recent)| base.dearest_with(recent) > compiler.max_steps)
+            {
+                return Err(CompileFault::TooCostly);
+            }
+            let mut gone = Gone::default();
+            let unnamed = crowds.types.iter().enumerate().filter(|(_, count)| **count == 0);
+            unnamed.for_each(|(pattern, _)| gone.types.insert(pattern));
+            layers.push(Layer { filed: Arc::new(filed), gone: Arc::new(gone) });
+            shape = own;
         }
         self.graph = Arc::new(FilterGraph {
             tenant: self.graph.tenant.clone(),
@@ -225,37 +254,6 @@ impl LiveRules {
     }
 }
 
-impl Base {
-    /// Takes a rule from where it was filed: one of its copies, or with the last one the rule.
-    fn take(&mut self, filing: &Filing<'_>, route: RouteId) {
-        let filed = &self.layer.filed;
-        let none = Lists::default();
-        let roots = filed.scoped.as_ref().map_or(&none, |scoped| &scoped.roots);
-        let lists = match filing.list {
-            List::ByPattern => &filed.by_pattern,
-            List::ByClass => &filed.by_class,
-            List::Roots => roots,
-        };
-        let gone = Arc::make_mut(&mut self.layer.gone);
-        let gone: &mut Bits = match filing.list {
-            List::ByPattern => &mut gone.by_pattern,
-            List::ByClass => &mut gone.by_class,
-            List::Roots => &mut gone.roots,
-        };
-        for &number in &filing.under {
-            let found = lists.find(number, |rule| {
-                rule.then == route.0 && filing.residues.is(rule.residue, &filing.rest)
-            });
-            let Some((place, copies)) = found else { continue };
-            let fewer = self.fewer.entry((filing.list, place)).or_insert(0);
-            *fewer += 1;
-            if *fewer >= copies {
-                gone.insert(place as usize);
-            }
-        }
-    }
-}
-
 impl Scoped for LiveRules {
     fn tenant(&self) -> &TenantId {
         self.graph.tenant()
@@ -266,41 +264,6 @@ impl core::fmt::Debug for LiveRules {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let rules = &self.graph.rule_count;
         f.debug_struct("LiveRules").field("rules", rules).finish_non_exhaustive()
-    }
-}
-
-fn numbers(any_of: &AnyOf) -> Vec<u32> {
-    any_of.iter().map(|class| class.0).collect()
-}
-
-/// Where a rule of the first layer was filed.
-fn filings<'f>(rule: &Rule, filed: &'f Filed, crowds: &Crowds) -> Vec<Filing<'f>> {
-    let mut rest = Residue::default();
-    match rule {
-        Rule::Typed { patterns, conditions } => {
-            let (list, under) = match crowds.shelf_of_typed(patterns, conditions) {
-                Shelf::Types => {
-                    rest.write(&[], conditions.iter());
-                    (List::ByPattern, patterns.iter().map(|pattern| pattern.0).collect())
-                }
-                Shelf::Condition(own, any_of) => {
-                    rest.write(patterns, others(conditions, own));
-                    (List::ByClass, numbers(any_of))
-                }
-            };
-            vec![Filing { list, under, rest, residues: &filed.residues }]
-        }
-        Rule::Pattern(terms) => {
-            let Some(scoped) = &filed.scoped else { return Vec::new() };
-            let filing = |conditions: &[AnyOf]| {
-                let (own, any_of) = crowds.shelf_of_pattern(conditions)?;
-                let mut rest = Residue::default();
-                rest.write(&[], others(conditions, own))?;
-                let under = numbers(any_of);
-                Some(Filing { list: List::Roots, under, rest, residues: &scoped.residues })
-            };
-            terms.iter().filter_map(|term| filing(term)).collect()
-        }
     }
 }
 

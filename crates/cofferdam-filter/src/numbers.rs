@@ -1,5 +1,7 @@
 //! Numbers for the parts of rules: new ones, and those that were given before.
 
+use std::sync::Arc;
+
 use crate::{
     compile::{CompileError, CompileFault, Compiler, at},
     event_type::{PatternId, TypeTrie},
@@ -21,7 +23,8 @@ use crate::{
 /// The numbers that were given so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Building {
-    pub(crate) shape: Shape,
+    /// Shared with the graphs so far, until something new is watched.
+    pub(crate) shape: Arc<Shape>,
     pub(crate) interner: Interner,
     pub(crate) types: TypeTrie,
     /// The patterns of objects in events, each once.
@@ -63,11 +66,11 @@ impl Building {
             organisation: organisation_fields,
             own_organisation: organisation.map(Organisation::new),
         };
-        Ok(Self::over(compiler, shape))
+        Ok(Self::over(compiler, Arc::new(shape)))
     }
 
     /// Nothing yet, over a shape that others use too.
-    pub(crate) fn over(compiler: &Compiler, shape: Shape) -> Self {
+    pub(crate) fn over(compiler: &Compiler, shape: Arc<Shape>) -> Self {
         Self {
             shape,
             interner: Interner::new(compiler.hash_key),
@@ -78,6 +81,11 @@ impl Building {
             absences: Vec::new(),
             common: Vec::new(),
         }
+    }
+
+    /// The shape while it must be copied to be added to: what is known in it should be found in it.
+    fn shared(&self) -> Option<&Shape> {
+        (Arc::strong_count(&self.shape) > 1).then_some(&*self.shape)
     }
 
     fn tests(&mut self, field: Field) -> &mut FieldTests {
@@ -98,15 +106,17 @@ impl Building {
 
 impl Numbers for Building {
     fn field(&mut self, path: &Path) -> Option<Field> {
-        self.shape.paths.watch(path)
+        let known = self.shared().and_then(|shape| shape.field(path));
+        known.or_else(|| Arc::make_mut(&mut self.shape).paths.watch(path))
     }
 
     fn segment(&mut self, index: u16) -> Option<Field> {
         if let Some(&(_, field)) = self.shape.segments.iter().find(|(known, _)| *known == index) {
             return Some(field);
         }
-        let field = self.shape.paths.new_field()?;
-        self.shape.segments.push((index, field));
+        let shape = Arc::make_mut(&mut self.shape);
+        let field = shape.paths.new_field()?;
+        shape.segments.push((index, field));
         Some(field)
     }
 
@@ -119,20 +129,22 @@ impl Numbers for Building {
     }
 
     fn step(&mut self, place: Place, name: &str) -> Option<Place> {
-        self.shape.paths.step(place, name)
+        let known = self.shared().and_then(|shape| shape.paths.child(place, name.as_bytes()));
+        known.or_else(|| Arc::make_mut(&mut self.shape).paths.step(place, name))
     }
 
     fn field_of(&mut self, place: Place) -> Option<Field> {
-        self.shape.paths.watch_place(place)
+        let known = self.shared().and_then(|shape| shape.paths.field(place));
+        known.or_else(|| Arc::make_mut(&mut self.shape).paths.watch_place(place))
     }
 
-    fn condition(&mut self, field: Field, text: &str, condition: Condition) -> Option<Class> {
+    fn condition(&mut self, field: Field, text: &str, condition: &Condition) -> Option<Class> {
         let (class, is_new) = self.class_of(field, Kind::Condition, text.as_bytes())?;
         if is_new {
             if matches!(condition, Condition::Exists | Condition::Within(_)) {
                 self.common.push(class);
             }
-            self.tests(field).add(condition, class);
+            self.tests(field).add(condition.clone(), class);
         }
         Some(class)
     }
@@ -171,9 +183,7 @@ impl Numbers for Building {
 
 impl Numbers for Known<'_> {
     fn field(&mut self, path: &Path) -> Option<Field> {
-        let paths = &self.shape.paths;
-        let step = |at, name: &str| paths.child(at, name.as_bytes());
-        paths.field(path.names().try_fold(Place::default(), step)?)
+        self.shape.field(path)
     }
 
     fn segment(&mut self, index: u16) -> Option<Field> {
@@ -197,7 +207,7 @@ impl Numbers for Known<'_> {
         self.shape.paths.field(place)
     }
 
-    fn condition(&mut self, field: Field, text: &str, _: Condition) -> Option<Class> {
+    fn condition(&mut self, field: Field, text: &str, _: &Condition) -> Option<Class> {
         self.filed.interner.get(field, Kind::Condition, text.as_bytes())
     }
 

@@ -139,6 +139,13 @@ impl Residues {
         self.starts.get(id.0 as usize).and_then(|at| self.words.get(*at as usize..))
     }
 
+    /// How many words a residue has.
+    pub(crate) fn cost(&self, id: ResidueId) -> usize {
+        let index = id.0 as usize;
+        let start = self.starts.get(index).copied().unwrap_or(0) as usize;
+        self.starts.get(index + 1).map_or(self.words.len(), |end| *end as usize) - start
+    }
+
     /// Whether a residue is this one.
     pub(crate) fn is(&self, id: ResidueId, residue: &Residue) -> bool {
         self.words(id).is_some_and(|words| words.starts_with(&residue.0))
@@ -199,7 +206,9 @@ pub(crate) struct Lists {
 impl Lists {
     /// Makes lists of `filed`: pairs of a list's number, below `count`, and a rule. What stands twice
     /// in a list is kept once, and counted.
-    pub(crate) fn new(count: usize, mut filed: Vec<(u32, Posting)>) -> Self {
+    /// `None` if there are more than can be numbered.
+    pub(crate) fn new(count: usize, mut filed: Vec<(u32, Posting)>) -> Option<Self> {
+        u32::try_from(filed.len()).ok()?;
         filed.sort_unstable();
         let mut lists = Self { starts: vec![0u32; count + 1], ..Self::default() };
         lists.postings.reserve_exact(filed.len());
@@ -214,7 +223,7 @@ impl Lists {
         for list in 1..lists.starts.len() {
             lists.starts[list] += lists.starts[list - 1];
         }
-        lists
+        Some(lists)
     }
 
     /// How many rules stand in all of them.
@@ -312,7 +321,7 @@ mod tests {
         }
         let mut seen = Seen::default();
         seen.begin(3, 1_000, 0);
-        seen.event_type(event_type.as_bytes(), &types);
+        seen.event_type(event_type.as_bytes(), &types, &Bits::default());
         shown.iter().for_each(|&class| seen.class(Class(class)));
         seen
     }
@@ -381,7 +390,7 @@ mod tests {
             (2, rule(9, 0)),
             (4, rule(1, 1)),
         ];
-        let lists = Lists::new(5, filed);
+        let lists = Lists::new(5, filed).unwrap();
         let get = |list, gone: &Bits| lists.get(list, gone).copied().collect::<Vec<_>>();
         let mut gone = Bits::default();
         assert_eq!(get(2, &gone), [rule(5, 3), rule(9, 0)]);

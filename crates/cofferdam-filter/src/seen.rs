@@ -8,7 +8,7 @@ use core::mem;
 use crate::{
     event_type::{PatternId, TypeScratch, TypeTrie},
     interner::Class,
-    rules::{Facts, ResidueId, Residues},
+    rules::{Bits, Facts, ResidueId, Residues},
 };
 
 /// The patterns and classes of the current event.
@@ -42,11 +42,13 @@ impl Seen {
         self.classes.clear();
     }
 
-    /// Notes the patterns of an event's type; whether there are any.
-    pub(crate) fn event_type(&mut self, event_type: &[u8], types: &TypeTrie) -> bool {
+    /// Notes the patterns of an event's type, but for those that are gone; whether there are any.
+    pub(crate) fn event_type(&mut self, event_type: &[u8], types: &TypeTrie, gone: &Bits) -> bool {
         let Self { event, pattern_stamps, patterns, .. } = self;
         types.find(event_type, &mut self.types, |pattern| {
-            if let Some(last) = pattern_stamps.get_mut(pattern.0 as usize) {
+            if let Some(last) = pattern_stamps.get_mut(pattern.0 as usize)
+                && !gone.has(pattern.0 as usize)
+            {
                 *last = *event;
                 patterns.push(pattern);
             }

@@ -61,19 +61,20 @@ impl Statistics {
         self.event_types += types.len();
         self.residues += residues.len();
         self.bytes += size_of::<Layer>() + interner.bytes() + types.bytes() + residues.bytes();
-        let Gone { by_pattern: patterns, by_class: classes, roots } = &**gone;
-        self.bytes += patterns.bytes() + classes.bytes() + roots.bytes();
+        let Gone { by_pattern: patterns, by_class: classes, roots, types: all, .. } = &**gone;
+        self.bytes += patterns.bytes() + classes.bytes() + roots.bytes() + all.bytes();
         let mut lists = vec![by_pattern, by_class];
-        if let Some(Scoped { residues, inner, roots, tests, absences }) = scoped {
+        if let Some(Scoped { residues, inner, roots, tests, absences, steps: _ }) = scoped {
             lists.extend([inner, roots]);
             self.residues += residues.len();
             self.bytes += residues.bytes();
             self.bytes += size_of_val(&**tests);
+            let mut steps = inner.longest();
             for tests in tests.iter().flatten() {
-                self.steps = self.steps.max(tests.steps());
+                steps = steps.max(tests.steps());
                 self.bytes += size_of_val(&**tests) + tests.bytes();
             }
-            self.steps = self.steps.max(inner.longest());
+            self.steps += steps;
             let own = |absences: &Vec<Absence>| {
                 size_of::<Vec<Absence>>() + absences.capacity() * size_of::<Absence>()
             };

@@ -41,7 +41,7 @@ pub(crate) trait Numbers {
 
     fn step(&mut self, place: Place, name: &str) -> Option<Place>;
     fn field_of(&mut self, place: Place) -> Option<Field>;
-    fn condition(&mut self, field: Field, text: &str, condition: Condition) -> Option<Class>;
+    fn condition(&mut self, field: Field, text: &str, condition: &Condition) -> Option<Class>;
     /// Anything but what fulfils one of `classes`.
     fn exclusion(&mut self, field: Field, text: &str, classes: &[Class]) -> Option<Class>;
     fn absence(&mut self, parent: Place, child: Place, of: Missing) -> Option<Class>;
@@ -194,9 +194,7 @@ impl<N: Numbers> Translator<'_, N> {
     fn asked(&mut self, parent: Place, child: Place, field: Field, asked: &Asked) -> Option<Class> {
         match asked {
             Asked::Value(kind, bytes) => self.numbers.class(field, *kind, bytes),
-            Asked::Condition(text, condition) => {
-                self.numbers.condition(field, text, condition.clone())
-            }
+            Asked::Condition(text, condition) => self.numbers.condition(field, text, condition),
             Asked::AnythingBut(text, terms) => {
                 let classes: Option<Vec<Class>> =
                     terms.iter().map(|term| self.asked(parent, child, field, term)).collect();

@@ -77,6 +77,12 @@ impl Buffers {
         begins_again
     }
 
+    /// As if events had had half of all objects that can be counted.
+    #[cfg(test)]
+    pub(crate) fn exhaust(&mut self) {
+        self.object = u32::MAX;
+    }
+
     fn open(&mut self, place: Place, bracket: u8) -> Result<(), Stop> {
         if self.open.len() >= Reader::MAX_DEPTH as usize {
             return Err(Stop::Refused(Reason::TooDeep));

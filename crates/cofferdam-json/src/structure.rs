@@ -138,7 +138,7 @@ impl<'a> Structure<'a> {
     /// [`check`](crate::check).
     #[inline]
     pub fn end_of_container(&mut self, open: usize) -> Option<usize> {
-        let from = open + 1;
+        let from = open.saturating_add(1);
         let mut index = from / BLOCK;
         let mut depth = 1_u32;
         let mut since = u64::MAX << (from % BLOCK);

@@ -102,9 +102,15 @@ impl FieldTests {
 
     /// About how many steps a value costs at most, beside those that its own length does.
     pub(crate) fn steps(&self) -> usize {
-        let nested = [&self.prefixes, &self.suffixes, &self.folded.prefixes, &self.folded.suffixes];
+        let Folded { equals, prefixes, suffixes } = &self.folded;
+        let nested = [&self.prefixes, &self.suffixes, prefixes, suffixes];
+        // Spellings of one text, and exclusions of one thing, which all come up together.
+        let alike = equals.chunk_by(|one, other| one.0 == other.0).map(<[_]>::len).max();
+        let excluded = self.excluded.chunk_by(|one, other| one.0 == other.0).map(<[_]>::len).max();
         self.exists.len()
             + nested.iter().map(|affixes| affixes.longest_chain()).sum::<usize>()
+            + alike.unwrap_or(0)
+            + excluded.unwrap_or(0)
             + WILDCARD_STEPS * self.wildcards.len()
             + self.ranges.len()
             + self.blocks.len()
@@ -128,27 +134,32 @@ impl FieldTests {
             + self.excluded.capacity() * size_of::<(Class, u32)>()
     }
 
-    /// Asks a value, of which it is known whether rules name it. Numbers come in canonical form.
+    /// Asks a value, of which it is known whether rules name it. Numbers come in canonical form. Says how
+    /// many steps that took.
     pub(crate) fn ask(
         &self,
         kind: Kind,
         value: &[u8],
         named: Option<Class>,
         buffers: &mut Buffers,
-    ) {
+    ) -> usize {
         buffers.held.clear();
         buffers.held.extend(named);
         buffers.held.extend(&self.exists);
-        match kind {
-            Kind::String => self.ask_text(value, buffers),
+        let asked = match kind {
+            Kind::String => {
+                self.ask_text(value, buffers);
+                WILDCARD_STEPS * self.wildcards.len() + self.blocks.len()
+            }
             Kind::Number if !self.ranges.is_empty() => {
                 order_of(value, &mut buffers.text);
                 let holds = |(range, _): &&(Range, Class)| range.holds(&buffers.text);
                 buffers.held.extend(self.ranges.iter().filter(holds).map(|(_, class)| *class));
+                self.ranges.len()
             }
-            _ => {}
-        }
-        self.ask_exclusions(buffers);
+            _ => 0,
+        };
+        asked + self.ask_exclusions(buffers) + buffers.held.len()
     }
 
     fn ask_text(&self, text: &[u8], buffers: &mut Buffers) {
@@ -172,20 +183,25 @@ impl FieldTests {
         }
     }
 
-    fn ask_exclusions(&self, buffers: &mut Buffers) {
+    fn ask_exclusions(&self, buffers: &mut Buffers) -> usize {
         if self.others.is_empty() {
-            return;
+            return 0;
         }
         let Buffers { held, is_excluded, .. } = buffers;
         is_excluded.clear();
         is_excluded.resize(self.others.len(), false);
+        let mut excluded = 0;
         for class in held.iter() {
             let first = self.excluded.partition_point(|(other, _)| other < class);
             let these = self.excluded[first..].iter().take_while(|(other, _)| other == class);
-            these.for_each(|(_, index)| is_excluded[*index as usize] = true);
+            for (_, index) in these {
+                is_excluded[*index as usize] = true;
+                excluded += 1;
+            }
         }
         let others = self.others.iter().zip(is_excluded.iter());
         held.extend(others.filter(|(_, excluded)| !**excluded).map(|(class, _)| *class));
+        excluded + self.others.len()
     }
 }
 

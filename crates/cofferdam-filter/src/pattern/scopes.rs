@@ -47,7 +47,16 @@ pub(crate) struct Scoped {
     pub(crate) tests: Vec<Option<Box<FieldTests>>>,
     /// By place: what some rule asks to be missing in its objects.
     pub(crate) absences: Vec<Vec<Absence>>,
+    /// How many steps every event may take, beside [`STEPS_A_BYTE`].
+    pub(crate) steps: usize,
 }
+
+/// How many steps an event may take for each of its bytes.
+///
+/// What one value can cost is bounded when rules are compiled; how many dear values an event has, nobody
+/// knows before it comes. An event that would take more steps than this is refused as too costly. A
+/// step is a condition, a pattern, a part of one or an exclusion that is looked at.
+pub(crate) const STEPS_A_BYTE: usize = 32;
 
 /// A class for the absence of something.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +87,8 @@ pub(crate) struct Scopes {
     open: Vec<Scope>,
     followed: Vec<u32>,
     asked: field_tests::Buffers,
+    /// How many steps the event may still take; `None` once it wanted more.
+    steps: Option<usize>,
 }
 
 /// An open object: its number, and where its classes begin.
@@ -87,15 +98,39 @@ struct Scope {
     start: usize,
 }
 
+impl Scoped {
+    /// How many steps one value may cost at most that is asked what both ask.
+    pub(crate) fn dearest_with(&self, other: &Self) -> usize {
+        let of = |scoped: &Self, field: usize| {
+            scoped.tests.get(field).and_then(Option::as_ref).map_or(0, |tests| tests.steps())
+        };
+        let fields = self.tests.len().max(other.tests.len());
+        let values = (0..fields).map(|field| of(self, field) + of(other, field)).max().unwrap_or(0);
+        let missing = |scoped: &Self| scoped.absences.iter().map(Vec::len).max().unwrap_or(0);
+        let lists = self.inner.longest() + other.inner.longest();
+        values.max(lists).max(missing(self) + missing(other))
+    }
+}
+
 impl Scopes {
-    /// A new event, for a graph of so many places and classes.
-    pub(crate) fn begin(&mut self, scoped: &Scoped, places: usize, classes: usize) {
+    /// A new event of so many bytes, for a graph of so many places and classes.
+    pub(crate) fn begin(&mut self, scoped: &Scoped, places: usize, classes: usize, bytes: usize) {
+        self.steps = Some(scoped.steps.saturating_add(STEPS_A_BYTE.saturating_mul(bytes)));
         grow(&mut self.class_stamps, classes);
         grow(&mut self.judgements, scoped.residues.len());
         grow(&mut self.leaf_stamps, places);
         grow(&mut self.object_stamps, places);
         self.classes.clear();
         self.open.clear();
+    }
+
+    /// Whether the event takes more steps than are allowed, so that nothing may be said of it.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.steps.is_none()
+    }
+
+    fn spend(&mut self, count: usize) {
+        self.steps = self.steps.and_then(|left| left.checked_sub(count));
     }
 
     /// The numbers of objects begin again.
@@ -128,12 +163,16 @@ impl Scopes {
         if let Some(last) = self.leaf_stamps.get_mut(place.index()) {
             *last = object;
         }
+        if self.is_exhausted() {
+            return;
+        }
         let Some(Some(tests)) = scoped.tests.get(field.0 as usize) else {
             named.into_iter().for_each(|class| self.hold(class, object));
             return;
         };
         let mut asked = mem::take(&mut self.asked);
-        tests.ask(kind, value, named, &mut asked);
+        let steps = tests.ask(kind, value, named, &mut asked);
+        self.spend(steps);
         asked.held().iter().for_each(|class| self.hold(*class, object));
         self.asked = asked;
     }
@@ -148,7 +187,13 @@ impl Scopes {
         routes: &mut Vec<RouteId>,
     ) {
         let Some(Scope { object, start }) = self.open.pop() else { return };
-        for absence in scoped.absences.get(place.index()).into_iter().flatten() {
+        let absences = scoped.absences.get(place.index()).map_or(&[][..], Vec::as_slice);
+        self.spend(absences.len());
+        if self.is_exhausted() {
+            self.classes.truncate(start);
+            return;
+        }
+        for absence in absences {
             let stamps = match absence.of {
                 Missing::Leaf => &self.leaf_stamps,
                 Missing::Object => &self.object_stamps,
@@ -166,6 +211,10 @@ impl Scopes {
         followed.clear();
         for at in start..self.classes.len() {
             for posting in lists.get(self.classes[at].0, gone) {
+                self.spend(1);
+                if self.is_exhausted() {
+                    break;
+                }
                 if self.holds(posting.residue, Scope { object, start }, scoped) {
                     followed.push(posting.then);
                 }
@@ -196,6 +245,7 @@ impl Scopes {
             Some(&(object, holds)) if object == scope.object => return holds,
             _ => {}
         }
+        self.spend(scoped.residues.cost(residue));
         let classes = self.classes.get(scope.start..).unwrap_or_default();
         let held = Held { classes, stamps: &self.class_stamps, object: scope.object };
         let holds = scoped.residues.holds(residue, &held);

@@ -1,6 +1,6 @@
 //! Event patterns as they are written, read into what they ask.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -20,7 +20,8 @@ pub(crate) struct ObjectPattern {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Member {
     /// Of each list one condition must hold for some leaf.
-    pub(crate) lists: Vec<Vec<Asked>>,
+    /// What stands beside an `$or` stands in each of its terms, and is shared by them.
+    pub(crate) lists: Vec<Arc<[Asked]>>,
     /// One of these must hold for some object; empty if no object is asked for.
     pub(crate) objects: Vec<ObjectPattern>,
 }
@@ -51,40 +52,43 @@ impl ObjectPattern {
         if pattern.is_empty() {
             return Err(CompileFault::EmptyPattern);
         }
-        let mut terms = vec![Self::default()];
+        let (mut plain, mut terms) = (Self::default(), None);
         for (name, value) in pattern {
             let here = pointer.len();
             enter(pointer, name);
-            let these = match (name.as_str(), value) {
+            match (name.as_str(), value) {
                 ("$or", Value::Array(patterns)) if !patterns.is_empty() => {
-                    any_of(patterns, pointer)?
+                    terms = Some(any_of(patterns, pointer)?);
                 }
                 ("$or", _) => return Err(CompileFault::InvalidCondition),
                 (_, value) => {
-                    let member = Member::read(value, pointer)?;
-                    vec![Self { members: BTreeMap::from([(name.clone(), member)]) }]
+                    plain.members.insert(name.clone(), Member::read(value, pointer)?);
                 }
-            };
-            terms = product(&terms, &these)?;
+            }
             pointer.truncate(here);
         }
-        Ok(terms)
+        let plain = vec![plain];
+        match terms {
+            Some(terms) => product(&plain, &terms),
+            None => Ok(plain),
+        }
     }
 
     /// Whether it holds for an object without members.
     pub(crate) fn takes_nothing(&self) -> bool {
         self.members.values().all(|member| {
             let absent =
-                |list: &Vec<Asked>| list.iter().any(|asked| matches!(asked, Asked::Absent));
+                |list: &Arc<[Asked]>| list.iter().any(|asked| matches!(asked, Asked::Absent));
             member.lists.iter().all(absent)
                 && (member.objects.is_empty() || member.objects.iter().any(Self::takes_nothing))
         })
     }
 
-    /// How many conditions and names there are. A long name counts for several.
+    /// How many conditions and names there are. A long one counts for several.
     fn parts(&self) -> usize {
         let of = |(name, member): (&String, &Member)| {
-            let lists: usize = member.lists.iter().map(Vec::len).sum();
+            let lists = member.lists.iter().flat_map(|list| list.iter());
+            let lists: usize = lists.map(Asked::parts).sum();
             let objects: usize = member.objects.iter().map(Self::parts).sum();
             1 + name.len() / 16 + lists + objects
         };
@@ -149,7 +153,7 @@ impl Member {
                     conditions.push(Asked::read(asked)?);
                     pointer.truncate(here);
                 }
-                Ok(Self { lists: vec![conditions], objects: Vec::new() })
+                Ok(Self { lists: vec![conditions.into()], objects: Vec::new() })
             }
             _ => Err(CompileFault::InvalidCondition),
         }
@@ -157,6 +161,17 @@ impl Member {
 }
 
 impl Asked {
+    fn parts(&self) -> usize {
+        1 + match self {
+            Self::Value(_, bytes) => bytes.len() / 16,
+            Self::Condition(text, _) => text.len() / 16,
+            Self::AnythingBut(text, terms) => {
+                text.len() / 16 + terms.iter().map(Self::parts).sum::<usize>()
+            }
+            Self::Absent => 0,
+        }
+    }
+
     pub(crate) fn read(asked: &Value) -> Result<Self, CompileFault> {
         let condition = match asked {
             Value::Object(condition) => condition,

@@ -89,6 +89,11 @@ fn numbers_lie_between_bounds() {
         &[r#"{"n":0}"#, r#"{"n":-1}"#, r#"{"n":5.000001}"#, r#"{"n":"3"}"#, r#"{"n":null}"#],
     );
     holds(
+        json!({"n": [{"numeric": ["<", 1]}, {"numeric": [">=", 7, "<", 8]}]}),
+        &[r#"{"n":0.9}"#, r#"{"n":7}"#, r#"{"n":7.9}"#],
+        &[r#"{"n":1}"#, r#"{"n":8}"#, r#"{"n":6.9}"#],
+    );
+    holds(
         json!({"n": [{"numeric": [">", 9007199254740992u64]}]}),
         &[r#"{"n":9007199254740993}"#, r#"{"n":9007199254740992.5}"#],
         &[r#"{"n":9007199254740992}"#, r#"{"n":-1e300}"#],
@@ -279,8 +284,14 @@ fn refuses_rules_that_would_cost_too_much() {
     let ranges: Vec<Value> = (0..200).map(|n| json!({"a": [{"numeric": [">", n]}]})).collect();
     let wildcards: Vec<Value> =
         (0..13).map(|n| json!({"a": [{"wildcard": format!("*{n}*")}]})).collect();
-    let absences: Vec<Value> = (0..200)
+    let absences: Vec<Value> = (0..199)
         .map(|n| json!({"o": {"a": [{"exists": false}, n], "b": [{"anything-but": n}]}}))
+        .collect();
+    let spellings: Vec<Value> = (0..200)
+        .map(|n: u32| {
+            let text = (0..8).map(|bit| if n >> bit & 1 == 0 { 'a' } else { 'A' });
+            json!({"a": [{"equals-ignore-case": text.collect::<String>()}]})
+        })
         .collect();
     // What many rules ask is asked once.
     let same: Vec<Value> =
@@ -304,6 +315,8 @@ fn refuses_rules_that_would_cost_too_much() {
         (&absences[1..], false),
         (&[nested][..], false),
         (&same[..], false),
+        (&spellings[..], true),
+        (&spellings[1..], false),
         (&alike[..], true),
         (&alike[1..], false),
     ] {
@@ -330,6 +343,75 @@ fn refuses_rules_that_name_few_values_too_often() {
     };
     assert_eq!(compile(60), Ok(()));
     assert_eq!(compile(30), Err(CompileFault::TooManyValues), "of 18 values");
+}
+
+/// N01: what is shared by the terms of an `$or` has a bound by its size, and names do not multiply.
+#[test]
+fn a_small_document_is_no_large_graph() {
+    let or: Vec<Value> = (0..900).map(|n| json!({"z": [n]})).collect();
+    let wildcards: Vec<Value> =
+        (0..1_000).map(|n| json!({"wildcard": format!("*a*{n}")})).collect();
+    let numbers: Vec<u32> = (0..1_000).collect();
+    for beside in [
+        json!(wildcards),
+        json!([{"anything-but": numbers}]),
+        json!([{"prefix": "x".repeat(20_000)}]),
+        json!(["x".repeat(20_000)]),
+    ] {
+        let compiler = Compiler::new([7; 16]).with_max_steps(usize::MAX);
+        let document = document(&[json!({"a": beside, "$or": or})]);
+        let compiled = compiler.compile(&document, &Mapping::generic(&[]), None);
+        assert_eq!(compiled.unwrap_err().fault(), CompileFault::TooCostly);
+    }
+    let names: Vec<String> = (0..4_000).map(|n| format!(r#""{n}":[1]"#)).collect();
+    let many: Value = serde_json::from_str(&format!("{{{}}}", names.join(","))).unwrap();
+    let graph = graph(&[many]);
+    assert_eq!(routes(&graph, &format!("{{{}}}", names.join(","))), [0]);
+    assert_eq!(routes(&graph, &format!("{{{}}}", names[1..].join(","))), [0; 0]);
+}
+
+/// N01: however dear an event's values are, and however many it has, its steps have an end.
+#[test]
+fn an_event_that_takes_too_many_steps_is_refused() {
+    let ranges: Vec<Value> = (0..190).map(|n| json!({"numeric": [">", n]})).collect();
+    let missing: serde_json::Map<String, Value> =
+        (0..190).map(|n| (format!("n{n}"), json!([{"exists": false}]))).collect();
+    let mut long = missing.clone();
+    long.insert("k".into(), json!(["x"]));
+    let compiler = Compiler::new([7; 16]).with_max_steps(199);
+    for (pattern, dear) in [
+        (json!({"a": ranges}), "999"),
+        (json!({"a": missing}), "{}"),
+        (json!({"a": long}), "{\"k\":\"x\"}"),
+    ] {
+        let document = document(&[pattern]);
+        let graph = compiler.compile(&document, &Mapping::generic(&[]), None).unwrap();
+        let event = |count: usize| format!(r#"{{"a":[{}]}}"#, vec![dear; count].join(","));
+        let mut scratch = Scratch::default();
+        for (count, expected) in [(1, "Matched"), (20_000, "Refused(TooCostly)"), (2, "Matched")] {
+            let verdict = format!("{:?}", graph.filter(event(count).as_bytes(), &mut scratch));
+            assert!(verdict.starts_with(expected), "{count} of {dear}: {verdict}");
+        }
+    }
+}
+
+/// N01: 8,192 types that all fit the beginning of one.
+#[test]
+fn refuses_types_that_all_fit_at_once() {
+    let types = |depth: u32| -> Vec<Value> {
+        (0..1 << depth)
+            .map(|n: u32| {
+                let segments = (0..depth).map(|bit| if n >> bit & 1 == 0 { "a." } else { "*." });
+                json!({"eventType": format!("{}b", segments.collect::<String>()), "targetQueue": "queue://q"})
+            })
+            .collect()
+    };
+    for (depth, is_over) in [(13, true), (8, false)] {
+        let document = json!({"tenantId": "acme", "subscriptions": types(depth)}).to_string();
+        let document = SubscriptionDocument::parse_up_to(document.as_bytes(), 1 << 26).unwrap();
+        let compiled = Compiler::new([7; 16]).compile(&document, &Mapping::generic(&["t"]), None);
+        assert_eq!(compiled.is_err(), is_over, "{depth}");
+    }
 }
 
 /// A million objects cost a million times one: no product, and nothing is put together across them.

@@ -208,3 +208,76 @@ fn a_rule_is_found_by_its_mapping() {
         assert!(!is_matched(&live, event), "{event}");
     }
 }
+
+/// What nobody asks for any more is nobody's, whosever it is: of types and of patterns that were taken out
+/// nothing is left.
+#[test]
+fn a_rule_that_was_taken_out_refuses_nothing() {
+    let mapping = r#"{"platform":"x","eventType":["type"],"organisation":["org"]}"#;
+    let [call, chat] =
+        ["call", "chat"].map(|kind| json!({"eventType": kind, "targetQueue": "queue://q"}));
+    let pattern = json!({"eventPattern": {"a": [1]}, "targetQueue": "queue://q"});
+    let first = [call.clone(), call.clone(), chat.clone(), pattern.clone()];
+    let mapping = Mapping::parse(mapping).unwrap();
+    let mut live =
+        Compiler::new([9; 16]).compile_live(&document(&first), mapping, Some("1")).unwrap();
+    let mut scratch = Scratch::default();
+    let mut judge = |live: &LiveRules, event: &str| {
+        format!("{:?}", live.graph().filter(event.as_bytes(), &mut scratch))
+    };
+    let foreign =
+        [r#"{"type":"call","org":"2"}"#, r#"{"type":"chat","org":"2"}"#, r#"{"a":1,"org":"2"}"#];
+    for event in foreign {
+        assert_eq!(judge(&live, event), "Refused(ForeignOrganisation)");
+    }
+    assert!(live.remove(&one(&call)));
+    assert_eq!(judge(&live, foreign[0]), "Refused(ForeignOrganisation)", "one is left");
+    // The same again, of what was added.
+    live.add(&one(&chat)).unwrap();
+    live.add(&one(&pattern)).unwrap();
+    for (rule, event) in [(&call, 0), (&chat, 1), (&pattern, 2)] {
+        while live.remove(&one(rule)) {}
+        assert_eq!(judge(&live, foreign[event]), "Unmatched");
+    }
+    assert_eq!(live.graph().rule_count(), 0);
+}
+
+/// N01: what was taken out is not in the way of what is added, and layers share one price.
+#[test]
+fn the_bounds_are_those_of_the_rules_that_are_left() {
+    let wildcards = |from: u32, count: u32| -> Value {
+        let list: Vec<Value> =
+            (from..from + count).map(|n| json!({"wildcard": format!("*{n}*")})).collect();
+        json!({"eventPattern": {"a": list}, "targetQueue": format!("queue://{from}")})
+    };
+    let other = json!({"eventPattern": {"z": [1]}, "targetQueue": "queue://z"});
+    let mut live = live(std::slice::from_ref(&wildcards(0, 200)));
+    live.add(&one(&other)).unwrap();
+    let too_many = live.add(&one(&wildcards(1_000, 100))).unwrap_err();
+    assert_eq!(too_many.fault(), CompileFault::TooCostly);
+    assert_eq!(too_many.to_string(), "costs more than is allowed at the whole");
+    live.add(&one(&wildcards(1_000, 50))).unwrap();
+    assert_eq!(live.add(&one(&wildcards(2_000, 50))).unwrap_err().fault(), CompileFault::TooCostly);
+    assert!(live.remove(&one(&wildcards(1_000, 50))));
+    live.add(&one(&wildcards(2_000, 50))).unwrap();
+    assert!(live.remove(&one(&wildcards(0, 200))));
+    live.add(&one(&wildcards(3_000, 200))).unwrap();
+}
+
+#[test]
+fn nothing_piles_up_of_rules_that_come_and_go() {
+    let rule = |n: u32| json!({"eventType": "t", "filters": {format!("k{n}"): n}, "targetQueue": format!("queue://{n}")});
+    let compiler = Compiler::new([9; 16]).with_max_values(100);
+    let mut live =
+        compiler.compile_live(&document(&[rule(0)]), Mapping::generic(&["type"]), None).unwrap();
+    live.add(&one(&rule(1))).unwrap();
+    for n in 2..500 {
+        live.add(&one(&rule(n))).unwrap();
+        assert!(live.remove(&one(&rule(n))));
+        let statistics = live.graph().statistics();
+        assert!(live.graph().targets().count() <= 5 && statistics.watched_places <= 6, "{n}");
+    }
+    let mut scratch = Scratch::default();
+    let event = r#"{"type":"t","k0":0,"k1":1,"k7":7}"#;
+    assert_eq!(targets(&live.graph(), event, &mut scratch).len(), 2);
+}
