@@ -64,11 +64,10 @@ pub(crate) struct Interner {
 /// What rules name of one field.
 #[derive(Debug, Clone, Default)]
 struct Values {
-    /// Texts, while they are few; in the table too.
-    texts: Names,
-    has_many_texts: bool,
-    /// Numbers, and whatever else is no text.
-    has_others: bool,
+    /// By kind: those that came first, in the table too.
+    few: [Names; 3],
+    /// By kind: whether there are more.
+    has_many: [bool; 3],
 }
 
 /// Where a value is to be looked for.
@@ -164,26 +163,30 @@ impl Interner {
         if self.fields.len() <= index {
             self.fields.resize_with(index + 1, Values::default);
         }
-        let values = &mut self.fields[index];
-        match kind {
-            Kind::String if values.texts.len() < FEW => {
-                values.texts.get_or_insert(bytes, class);
+        let Values { few, has_many } = &mut self.fields[index];
+        if let (Some(few), Some(has_many)) =
+            (few.get_mut(kind as usize), has_many.get_mut(kind as usize))
+        {
+            if few.len() < FEW {
+                few.get_or_insert(bytes, class);
+            } else {
+                *has_many = true;
             }
-            Kind::String => values.has_many_texts = true,
-            _ => values.has_others = true,
         }
     }
 
-    /// Most fields have a handful of texts that rules name, or none: those are found without a hash.
+    /// Most fields have a handful of values that rules name, or none: those are found without a hash.
     #[inline]
     fn search(&self, field: Field, kind: Kind) -> Search {
         if !kind.is_value() {
             return Search::InTable;
         }
-        match (self.fields.get(usize::from(field.0)), kind) {
-            (Some(values), Kind::String) if values.has_many_texts => Search::InTable,
-            (Some(values), Kind::String) if values.texts.len() > 0 => Search::AmongFew,
-            (Some(values), _) if values.has_others => Search::InTable,
+        let Some(Values { few, has_many }) = self.fields.get(usize::from(field.0)) else {
+            return Search::Nowhere;
+        };
+        match (few.get(kind as usize), has_many.get(kind as usize)) {
+            (_, Some(true)) => Search::InTable,
+            (Some(few), _) if few.len() > 0 => Search::AmongFew,
             _ => Search::Nowhere,
         }
     }
@@ -207,7 +210,7 @@ impl Interner {
             Search::Nowhere => None,
             Search::AmongFew => {
                 let values = self.fields.get(usize::from(field.0))?;
-                values.texts.get(bytes).map(Class)
+                values.few.get(kind as usize)?.get(bytes).map(Class)
             }
             Search::InTable => {
                 let hash = *hash.get_or_insert_with(|| self.hash(field, kind, bytes));
