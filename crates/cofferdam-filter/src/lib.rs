@@ -16,6 +16,10 @@
 //! event's own members. `docs/EVENT_PATTERNS.md` has the operators, and what is other than
 //! EventBridge has it.
 //!
+//! A graph never changes. Where rules come and go while events go by, [`LiveRules`] makes the next one within a
+//! millisecond. Of a set of many thousands of rules, [`FilterGraph::filter_batch`] judges several events
+//! together in less time than one by one.
+//!
 //! Why something did not arrive [`explain`] says: which condition of a subscription failed, and where in
 //! the event. It reads both by itself, slowly, and quotes nothing of the event.
 //!
