@@ -21,8 +21,9 @@ use crate::{
     graph::{FilterGraph, Scratch, verdict},
     interner::{Class, Kind},
     layer::{Layer, Sight, segment},
+    notes::Notes,
     path::{Field, Place},
-    walk::{self, Notes, Stop, Walked},
+    walk::{self, Stop, Walked},
 };
 
 /// So many events are walked before they are judged: enough misses to keep a processor busy, and few enough

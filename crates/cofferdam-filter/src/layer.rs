@@ -10,11 +10,11 @@ use cofferdam_core::pipeline::RouteId;
 use crate::{
     event_type::TypeTrie,
     interner::{Interner, Kind},
+    notes::Notes,
     path::{Field, Place},
     pattern::scopes::{Scoped, Scopes},
     rules::{Bits, Facts, Lists, Residues},
     seen::Seen,
-    walk::Notes,
 };
 
 /// Rules, and which of them were taken out since they were filed.

@@ -64,6 +64,7 @@ mod layer;
 mod live;
 mod mapping;
 mod names;
+mod notes;
 mod numbers;
 mod organisation;
 mod path;
