@@ -19,9 +19,10 @@ use crate::{
     translate::{Rule, Translator},
 };
 
-/// How often rules may name each of the values that a compiler takes, on average: the terms of event
-/// patterns name what they have in common over and over.
+/// How many classes event patterns may name for each value and for each rule that a compiler takes: the
+/// terms of an `$or` name what they have in common over and over.
 const PARTS_A_VALUE: usize = 8;
+const PARTS_A_RULE: usize = 64;
 
 /// Compiles subscription documents.
 #[derive(Clone)]
@@ -125,7 +126,7 @@ impl Compiler {
 
     /// The same compiler with another bound on the steps that one value of an event may cost beyond what
     /// its length does: 4,096 at first. An event may take 64 times as many, and 32 more for each of its bytes;
-    /// one that would take more is refused. Event patterns alone cost such steps: a range, an address block or
+    /// one that would take more is refused. Event patterns cost such steps, and types with wildcards: a range, an address block or
     /// an `anything-but` one each, and so does each pattern for objects that is looked at because of the
     /// value; a wildcard sixteen. Equal values, prefixes and suffixes cost next to nothing.
     #[must_use]
@@ -203,7 +204,8 @@ impl Compiler {
     }
 
     pub(crate) const fn max_parts(&self) -> usize {
-        PARTS_A_VALUE.saturating_mul(self.max_values)
+        let of_values = PARTS_A_VALUE.saturating_mul(self.max_values);
+        of_values.saturating_add(PARTS_A_RULE.saturating_mul(self.max_rules))
     }
 
     /// What a subscription asks, and where its events go. `pointer` is where it stands; of a mistake it
@@ -236,7 +238,7 @@ pub(crate) struct Compiled {
     pub(crate) crowds: Crowds,
     /// Without their list, which the graph has.
     pub(crate) targets: Targets,
-    /// How many classes its rules name together.
+    /// How many classes its event patterns name together.
     pub(crate) parts: usize,
 }
 

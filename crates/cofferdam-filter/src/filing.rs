@@ -23,7 +23,7 @@ pub(crate) struct Rules {
     typed: Vec<Typed>,
     /// The patterns of whole events.
     roots: Vec<Conjunction>,
-    /// How many classes all of them name together.
+    /// How many classes the patterns name together.
     parts: usize,
 }
 
@@ -164,7 +164,6 @@ impl Rules {
     pub(crate) fn push(&mut self, rule: Rule, route: RouteId) {
         match rule {
             Rule::Typed { patterns, conditions } => {
-                self.parts += parts(&conditions);
                 self.typed.push(Typed { patterns, conditions, route });
             }
             Rule::Pattern(terms) => {

@@ -21,7 +21,7 @@ pub(crate) struct Base {
     pub(crate) types: Vec<u32>,
     /// How many event patterns are left.
     pub(crate) patterns: usize,
-    /// How many classes its rules name together.
+    /// How many classes its event patterns name together.
     pub(crate) parts: usize,
     /// Of each rule that is left, its fingerprint; in order.
     pub(crate) left: Vec<u128>,

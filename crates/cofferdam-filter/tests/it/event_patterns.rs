@@ -333,7 +333,7 @@ fn refuses_rules_that_name_few_values_too_often() {
     let terms: Vec<Value> = (0..30).map(|n| json!({"b": [n % 5], "c": [n / 5]})).collect();
     let pattern = json!({"a": [1, 2, 3, 4, 5, 6, 7], "$or": terms});
     let compile = |values: usize| {
-        let compiler = Compiler::new([7; 16]).with_max_values(values);
+        let compiler = Compiler::new([7; 16]).with_max_values(values).with_max_rules(1);
         let compiled = compiler.compile(
             &document(std::slice::from_ref(&pattern)),
             &Mapping::generic(&[]),
@@ -368,6 +368,21 @@ fn a_small_document_is_no_large_graph() {
     let graph = graph(&[many]);
     assert_eq!(routes(&graph, &format!("{{{}}}", names.join(","))), [0]);
     assert_eq!(routes(&graph, &format!("{{{}}}", names[1..].join(","))), [0; 0]);
+}
+
+/// What many rules name is not counted against the values: ten thousand rules may share a few.
+#[test]
+fn many_rules_may_share_a_few_values() {
+    let patterns: Vec<Value> = (0..2_000).map(|n| json!({"a": [n % 4], "b": [n % 3, 9]})).collect();
+    let typed: Vec<Value> = (0..2_000)
+        .map(|n| json!({"eventType": "t", "filters": {"a": n % 4, "b": [n % 3, 9]}, "targetQueue": "queue://q"}))
+        .collect();
+    let typed = json!({"tenantId": "acme", "subscriptions": typed}).to_string();
+    let typed = SubscriptionDocument::parse(typed.as_bytes()).unwrap();
+    let compiler = Compiler::new([7; 16]).with_max_values(20);
+    for document in [document(&patterns), typed] {
+        assert!(compiler.compile(&document, &Mapping::generic(&["t"]), None).is_ok());
+    }
 }
 
 /// N01: however dear an event's values are, and however many it has, its steps have an end.
