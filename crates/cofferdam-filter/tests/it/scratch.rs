@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 /// A graph of so many rules, which watch what this tenant's events hold and other tenants' too.
 fn graph(id: &str, canary: Canary, rules: usize, rng: &mut fastrand::Rng) -> FilterGraph {
+    // Some have event patterns too, which keep what each object held.
+    let has_patterns = rng.u8(..3) == 0;
     let subscriptions: Vec<_> = (0..rules)
         .map(|number| {
             let pattern = *rng.choice(&["t.a", "t.b", "t.*", "u", ">", "t.>"]).unwrap();
@@ -21,6 +23,11 @@ fn graph(id: &str, canary: Canary, rules: usize, rng: &mut fastrand::Rng) -> Fil
                 if !values.is_empty() {
                     filters.insert(member.to_owned(), values.into());
                 }
+            }
+            if has_patterns && rng.bool() && !filters.is_empty() {
+                let missing = *rng.choice(&MEMBERS).unwrap();
+                filters.entry(missing).or_insert_with(|| json!([{ "exists": false }]));
+                return json!({ "eventPattern": filters, "targetQueue": format!("queue://{number}") });
             }
             json!({ "eventType": pattern, "filters": filters, "targetQueue": format!("queue://{number}") })
         })
@@ -77,7 +84,11 @@ fn one_tenants_routes_are_the_same_whoevers_event_came_before() {
         });
         assert!((10..70).contains(&matched.count()), "events that match, and that do not");
         assert_scratch_carries_nothing(Scratch::default, &jobs, |scratch, (graph, event)| {
-            format!("{:?}", graph.filter(event, scratch)).into_bytes()
+            let mut said = format!("{:?}", graph.filter(event, scratch));
+            graph.filter_batch(&[event, event], scratch, |_, verdict| {
+                said.push_str(&format!("{verdict:?}"));
+            });
+            said.into_bytes()
         });
     }
 }
