@@ -90,12 +90,12 @@ impl FilterGraph {
 
     /// Walks an event and writes down what it holds.
     fn write_down(&self, event: &[u8], scratch: &mut Scratch) -> Part {
-        let Scratch { sights, walk, later, .. } = scratch;
+        let Scratch { sights, window, walk, later, .. } = scratch;
         if walk.begin(self.shape.paths.len()) {
             sights.iter_mut().for_each(|sight| sight.scopes.forget());
         }
         let (values, patterns) = (later.values.len(), later.patterns.len());
-        let walked = walk::walk(self, event, walk, later);
+        let walked = walk::walk(self, event, window, walk, later);
         Part {
             walked,
             values: values..later.values.len(),

@@ -23,6 +23,7 @@ use cofferdam_core::{
     Reason, Scoped, TenantId,
     pipeline::{Filter, RouteId, Verdict},
 };
+use cofferdam_json::Window;
 
 use crate::{
     batch::Later,
@@ -72,6 +73,7 @@ impl Shape {
 pub struct Scratch {
     /// One for each layer of a graph.
     pub(crate) sights: Vec<Sight>,
+    pub(crate) window: Window,
     pub(crate) walk: walk::Buffers,
     pub(crate) routes: Vec<RouteId>,
     pub(crate) later: Later,
@@ -111,7 +113,7 @@ impl Filter for FilterGraph {
     type Scratch = Scratch;
 
     fn filter<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Verdict<'s> {
-        let Scratch { sights, walk, routes, .. } = scratch;
+        let Scratch { sights, window, walk, routes, .. } = scratch;
         routes.clear();
         if sights.len() < self.layers.len() {
             sights.resize_with(self.layers.len(), Sight::default);
@@ -122,7 +124,7 @@ impl Filter for FilterGraph {
         for (layer, sight) in self.layers.iter().zip(sights.iter_mut()) {
             layer.begin(sight, self.shape.paths.len(), event.len());
         }
-        let walked = walk::walk(self, event, walk, &mut Sights { each: sights, routes });
+        let walked = walk::walk(self, event, window, walk, &mut Sights { each: sights, routes });
         let mut layers = self.layers.iter().zip(sights.iter());
         if layers.any(|(layer, sight)| layer.scoped().is_some() && sight.scopes.is_exhausted()) {
             return Verdict::Refused(Reason::TooCostly);

@@ -16,7 +16,7 @@ pub(crate) struct Names {
     few: usize,
     /// All of them once there are more: a list in order would be moved for each that is added.
     many: BTreeMap<Box<[u8]>, u32>,
-    /// A bit for each length that a name has; 63 stands for all from there on.
+    /// A bit for each length that a name has; lengths sixty-four apart share one.
     lengths: u64,
 }
 
@@ -124,7 +124,7 @@ impl Names {
 }
 
 const fn length_bit(len: usize) -> u64 {
-    1 << if len < 63 { len } else { 63 }
+    1 << (len % 64)
 }
 
 /// The first eight bytes as a number. Of two names of one length up to eight no two have the same.

@@ -18,7 +18,7 @@
 use core::mem;
 
 use cofferdam_core::Reason;
-use cofferdam_json::{Fault, Number, Reader, Structure, unescape};
+use cofferdam_json::{Fault, Number, Reader, Structure, Window, unescape};
 
 use crate::{
     graph::{FilterGraph, Shape},
@@ -117,16 +117,16 @@ pub(crate) struct Walked {
 pub(crate) fn walk(
     graph: &FilterGraph,
     event: &[u8],
+    window: &mut Window,
     buffers: &mut Buffers,
     notes: &mut impl Notes,
 ) -> Result<Walked, Stop> {
     let (shape, layers) = (&*graph.shape, graph.layers.as_slice());
-    let mut structure = Structure::new(event);
     let mut walk = Walk {
         shape,
         layers,
         has_patterns: graph.has_event_patterns(),
-        structure: &mut structure,
+        structure: Structure::new(event, window),
         notes,
         names: shape.paths.names(Place::default()),
         type_rank: usize::MAX,
@@ -147,7 +147,7 @@ struct Walk<'w, 'e, N> {
     layers: &'w [Layer],
     /// Whether some layer has event patterns.
     has_patterns: bool,
-    structure: &'w mut Structure<'e>,
+    structure: Structure<'e, 'w>,
     notes: &'w mut N,
     /// The names that lead on from the innermost object.
     names: &'w Names,
@@ -167,40 +167,45 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
         // Behind an opening bracket or a comma.
         let mut at = start + 1;
         while let Some(&Open { place, object }) = buffers.open.last() {
-            let member = if object == 0 {
-                self.element(at).map(|value| (value, Some(place)))
+            let (value, next, place) = if object == 0 {
+                (at, self.structural(at)?, Some(place))
             } else {
                 self.member(at, object, buffers)?
             };
-            let mut end = match member {
-                // The container is empty.
-                None => at,
-                Some((value, None)) => self.pass_over(value)?,
-                Some((value, Some(place))) => match self.byte(value) {
-                    Some(bracket @ (b'{' | b'[')) => {
-                        // A list names each of its items; an object is no organisation of ours.
-                        self.is_foreign |= bracket == b'{' && self.names_organisation(place);
-                        self.open(place, bracket, buffers)?;
-                        at = value + 1;
-                        continue;
-                    }
-                    _ => self.scalar(value, place, buffers)?,
-                },
+            let end = match (self.byte(next), place) {
+                (Some(bracket @ (b'{' | b'[')), Some(place)) => {
+                    // A list names each of its items; an object is no organisation of ours.
+                    self.is_foreign |= bracket == b'{' && self.names_organisation(place);
+                    self.open(place, bracket, buffers)?;
+                    at = next + 1;
+                    continue;
+                }
+                (Some(b'{' | b'['), None) => {
+                    let end = self.structure.end_of_container(next).ok_or(MALFORMED)?;
+                    self.separator(end + 1)?
+                }
+                (_, Some(place)) => {
+                    self.scalar(value, next, place, buffers)?;
+                    next
+                }
+                (_, None) => next,
             };
-            loop {
-                let separator = self.separator(end).ok_or(MALFORMED)?;
-                end = separator + 1;
-                if self.byte(separator) == Some(b',') {
-                    break;
-                }
-                self.close(buffers);
-                if buffers.open.is_empty() {
-                    break;
-                }
-            }
-            at = end;
+            at = self.close_all(end, buffers)?;
         }
         Ok(())
+    }
+
+    /// Closes the containers that end here. Where the next member begins.
+    #[inline]
+    fn close_all(&mut self, mut end: usize, buffers: &mut Buffers) -> Result<usize, Stop> {
+        while self.byte(end) != Some(b',') {
+            self.close(buffers);
+            if buffers.open.is_empty() {
+                break;
+            }
+            end = self.separator(end + 1)?;
+        }
+        Ok(end + 1)
     }
 
     fn open(&mut self, place: Place, bracket: u8, buffers: &mut Buffers) -> Result<(), Stop> {
@@ -224,87 +229,88 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
         }
     }
 
-    /// Where the next element begins; `None` if there is none.
-    fn element(&self, at: usize) -> Option<usize> {
-        let value = self.skip_white_space(at);
-        (self.byte(value) != Some(b']')).then_some(value)
-    }
-
-    /// Where the value of the next member begins, and its place if it has one; `None` if there is no
-    /// member.
+    /// Where the value of the next member begins; where it is over, or the container begins that it is;
+    /// and its place if it has one.
     #[inline]
     fn member(
         &mut self,
         at: usize,
         object: u32,
         buffers: &mut Buffers,
-    ) -> Result<Option<(usize, Option<Place>)>, Stop> {
+    ) -> Result<(usize, usize, Option<Place>), Stop> {
         let bytes = self.structure.bytes();
         // Mostly it stands right here.
         let start = match bytes.get(at) {
             Some(b'"') => at,
-            _ => self.structure.quote_or_close(at).ok_or(MALFORMED)?,
+            _ => self.skip_white_space(at),
         };
         if bytes.get(start) != Some(&b'"') {
-            return Ok(None);
+            let next = self.structural(at)?;
+            // The object is empty.
+            return if start == next { Ok((next, next, None)) } else { Err(MALFORMED) };
         }
         let start = start + 1;
         let end = self.structure.quote(start).ok_or(MALFORMED)?;
-        // Mostly nothing stands about the colon either.
-        let mut value = end + 1;
-        if bytes.get(value) != Some(&b':') {
-            value = self.skip_white_space(value);
-            if self.byte(value) != Some(b':') {
-                return Err(MALFORMED);
-            }
-        }
-        value += 1;
-        if bytes.get(value).is_none_or(|byte| *byte <= b' ') {
-            value = self.skip_white_space(value);
-        }
+        // Nothing structural stands in a name, so this could be asked from its end on. Asked from here it
+        // does not wait for that: the processor looks for the next member while it still reads this name.
+        let next = self.structural(at)?;
         // Most names are known by their length for nobody's, unless an escape makes them longer.
         if !self.names.may_have(end - start) && !self.structure.has_any_backslash() {
-            return Ok(Some((value, None)));
+            return Ok((next, next, None));
         }
         let name = self.text(start, end, &mut buffers.text)?;
-        let child = self.names.get(name).map(Place::new);
-        if let Some(child) = child {
-            buffers.name(child, object)?;
+        let Some(child) = self.names.get(name).map(Place::new) else {
+            return Ok((next, next, None));
+        };
+        buffers.name(child, object)?;
+        // Mostly nothing stands about the colon either.
+        let colon = match bytes.get(end + 1) {
+            Some(b':') => end + 1,
+            _ => self.skip_white_space(end + 1),
+        };
+        if bytes.get(colon) != Some(&b':') {
+            return Err(MALFORMED);
         }
-        Ok(Some((value, child)))
+        Ok((colon + 1, next, Some(child)))
     }
 
-    /// The next comma or closing bracket at or after `at`, a place outside strings.
     #[inline]
-    fn separator(&mut self, at: usize) -> Option<usize> {
-        match self.byte(at) {
-            Some(b',' | b'}' | b']') => Some(at),
-            _ => self.structure.separator(at),
+    fn structural(&mut self, at: usize) -> Result<usize, Stop> {
+        self.structure.structural(at).ok_or(MALFORMED)
+    }
+
+    /// The comma or closing bracket behind a container.
+    #[inline]
+    fn separator(&mut self, at: usize) -> Result<usize, Stop> {
+        let next = match self.byte(at) {
+            Some(b',' | b'}' | b']') => return Ok(at),
+            _ => self.structural(at)?,
+        };
+        match self.byte(next) {
+            Some(b',' | b'}' | b']') => Ok(next),
+            _ => Err(MALFORMED),
         }
     }
 
-    /// Where a value that nobody watches ends, or, if it is no container, where it begins.
-    fn pass_over(&mut self, value: usize) -> Result<usize, Stop> {
-        match self.byte(value) {
-            Some(b'{' | b'[') => {
-                self.structure.end_of_container(value).map(|end| end + 1).ok_or(MALFORMED)
-            }
-            _ => Ok(value),
-        }
-    }
-
-    /// Takes note of a value that is no container; where it ends, or, if nobody watches it, begins.
-    fn scalar(&mut self, at: usize, place: Place, buffers: &mut Buffers) -> Result<usize, Stop> {
-        let Some(field) = self.shape.paths.field(place) else { return Ok(at) };
-        if self.byte(at) == Some(b'"') {
-            let end = self.structure.quote(at + 1).ok_or(MALFORMED)?;
-            let text = self.text(at + 1, end, &mut buffers.text)?;
+    /// Takes note of a value that is no container and stands before `next`.
+    #[inline]
+    fn scalar(
+        &mut self,
+        at: usize,
+        next: usize,
+        place: Place,
+        buffers: &mut Buffers,
+    ) -> Result<(), Stop> {
+        let Some(field) = self.shape.paths.field(place) else { return Ok(()) };
+        let at = if self.byte(at) == Some(b'"') { at } else { self.skip_white_space(at) };
+        let raw = self.structure.bytes().get(at..next).unwrap_or_default().trim_ascii_end();
+        // A string ends where the value does, so its quote is not looked for.
+        if let [b'"', .., b'"'] = raw {
+            let text = self.text(at + 1, at + raw.len() - 1, &mut buffers.text)?;
             self.event_type(field, text, &mut buffers.event_type)?;
             self.value(place, field, Kind::String, text);
-            return Ok(end + 1);
+            return Ok(());
         }
-        let end = self.structure.separator(at).ok_or(MALFORMED)?;
-        let raw = self.structure.bytes().get(at..end).unwrap_or_default().trim_ascii_end();
         if is_plain(raw) {
             self.value(place, field, Kind::Number, raw);
         } else if raw.first().is_some_and(|first| matches!(first, b'-' | b'0'..=b'9')) {
@@ -313,10 +319,11 @@ impl<'e, N: Notes> Walk<'_, 'e, N> {
             self.value(place, field, Kind::Number, &buffers.text);
         } else if matches!(raw, b"true" | b"false" | b"null") {
             self.value(place, field, Kind::Literal, raw);
-        } else {
+        } else if !raw.is_empty() {
             return Err(MALFORMED);
         }
-        Ok(end)
+        // An empty array has nothing here.
+        Ok(())
     }
 
     /// If the field is one of those that hold the event's type: it counts if none before it does.

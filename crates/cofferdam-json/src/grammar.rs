@@ -56,12 +56,11 @@
 use core::hint::select_unpredictable;
 
 use crate::{
+    block::{BLOCK, Raw, escaped_bytes},
     check::Refused,
     names::{Innermost, Names},
     near::{BEFORE, NEAR, Near},
-    scalar,
-    structure::{BLOCK, Raw, escaped_bytes},
-    text,
+    scalar, text,
 };
 
 /// One pass over an event: what it knows between two blocks.

@@ -36,6 +36,7 @@
 
 extern crate alloc;
 
+mod block;
 mod check;
 mod grammar;
 mod names;
@@ -46,13 +47,15 @@ mod scalar;
 mod simd;
 mod structure;
 mod text;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod vectors;
 #[cfg(any(test, miri, not(target_arch = "x86_64")))]
 mod words;
 
 pub use check::{Limits, Scratch, check};
 pub use number::Number;
 pub use reader::{Reader, Token};
-pub use structure::Structure;
+pub use structure::{Structure, Window};
 pub use text::{Text, unescape, write_string};
 
 /// Why bytes were refused. It names the kind and holds nothing of the input.

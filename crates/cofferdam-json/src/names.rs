@@ -30,7 +30,7 @@ use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use crate::{Reader, structure::BLOCK, text, unescape};
+use crate::{Reader, block::BLOCK, text, unescape};
 
 /// How many times two names of an object may be compared before its names go into the table.
 const COMPARES: u32 = 1_000;

@@ -13,61 +13,58 @@
 //!   container" passes over each block that has fewer closing brackets than levels are open, whatever
 //!   else is in it; only in the last block are brackets counted one by one.
 //!
+//! * What is asked for mostly stands within 64 bytes, but in the next block as often as in this one.
+//!   So the words of both are put together from the place on that is asked about, and there is no branch
+//!   on where blocks meet: it would be guessed wrong once or twice for each member of an event.
+//!
 //! What was rejected: writing down the *place* of every character, as simd-json does in its first
 //! stage. On events of 1.5 KB that costs more than everything else together (500 ns; the words take
-//! 60 to 80), and a filter looks at few of them. So there are only words, for a window of sixteen
-//! blocks that moves forward through the document and never back: what is kept is a fixed 600 bytes or
-//! so, and an event of a megabyte needs no more of it than a small one.
+//! 60 to 80), and a filter looks at few of them. So there are only words, for a [`Window`] of sixty-four
+//! blocks that moves forward through the document and never back: what is kept is a fixed 3 KB, and
+//! an event of a megabyte needs no more of it than a small one.
 //!
 //! Nothing here checks a grammar. On a document that [`check`](crate::check) accepts, every answer is
 //! what reading token by token would say. On any other it is some answer, found in time of the bytes.
 
-use crate::{scalar::Digits, simd};
+use core::fmt;
+
+use crate::{
+    block::{BLOCK, Raw, escaped_bytes},
+    simd,
+};
 
 /// Blocks of a window.
-pub(crate) const WINDOW: usize = 16;
-/// Bytes of a block.
-pub(crate) const BLOCK: usize = 64;
+pub(crate) const WINDOW: usize = 64;
+/// So many are found first, for an event may be dropped for what its first bytes say.
+const FIRST: usize = 8;
 
-/// Which bytes of one block are what, a bit a byte, the lowest first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Raw {
-    pub(crate) quote: u64,
-    pub(crate) backslash: u64,
-    /// `{` and `[`.
-    pub(crate) open: u64,
-    /// `}` and `]`.
-    pub(crate) close: u64,
-    pub(crate) comma: u64,
-    pub(crate) colon: u64,
-    /// Space, tab, line feed, carriage return.
-    pub(crate) white: u64,
-    /// Bytes below the space.
-    pub(crate) control: u64,
-    /// Bytes beyond ASCII.
-    pub(crate) high: u64,
-    /// Of brackets, those that are curly.
-    pub(crate) curly: u64,
-    pub(crate) digits: Digits,
-}
-
-/// The same once it is known what stands in strings.
+/// What stands where in one block, a bit a byte, now that it is known what stands in strings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Block {
     /// Those that begin or end a string.
     quote: u64,
+    /// Brackets and commas.
+    structural: u64,
     open: u64,
-    close: u64,
-    comma: u64,
+    bracket: u64,
+    backslash: u64,
     opens: u8,
     closes: u8,
-    has_backslash: bool,
 }
 
-/// The blocks that are known at the moment, and what the next one needs to know of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) blocks: [Block; WINDOW],
+const NOTHING: Block =
+    Block { quote: 0, structural: 0, open: 0, bracket: 0, backslash: 0, opens: 0, closes: 0 };
+
+/// The part of a document that is known at the moment. Nothing of it outlives the [`Structure`] that uses it;
+/// it is the caller's only so that it is not cleared for every document.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Nothing stands in the block behind those that are known.
+    blocks: [Block; WINDOW + 1],
+    /// The block of the document that the window begins with.
+    first: usize,
+    /// How many are known.
+    known: usize,
     /// All ones if the next block begins inside a string.
     in_string: u64,
     /// 1 if the first byte of the next block is escaped.
@@ -76,35 +73,29 @@ pub(crate) struct Window {
     any_backslash: bool,
 }
 
-/// Where the window stands before the first question: no block is within sixteen of it.
-const NOWHERE: usize = usize::MAX / 2;
-
 /// The structure of a document, asked from front to back.
 ///
-/// Every place is an offset into the document, and every question begins at one. A question may not
-/// begin before the answer to the one before it; if it does, it is answered from the beginning of the
-/// part of the document that is still known.
-#[derive(Debug, Clone)]
-pub struct Structure<'a> {
+/// Every place is an offset into the document, and every question begins at one. What lies behind may
+/// not be known any more: a question that begins before the answer to another one is answered from the
+/// beginning of the part that is still known, up to which nothing was found for it.
+#[derive(Debug)]
+pub struct Structure<'a, 'w> {
     bytes: &'a [u8],
-    /// The block that the window begins with.
-    first: usize,
-    window: Window,
+    window: &'w mut Window,
 }
 
-impl<'a> Structure<'a> {
-    /// The structure of `bytes`, of which nothing has been asked.
+impl<'a, 'w> Structure<'a, 'w> {
+    /// The structure of `bytes`.
     #[must_use]
     #[inline]
-    pub fn new(bytes: &'a [u8]) -> Self {
-        let window = Window {
-            blocks: [Block::default(); WINDOW],
-            in_string: 0,
-            escaped: 0,
-            any_backslash: false,
-        };
-        // Nothing is found out before it is asked, so that what is moved here and there is empty.
-        Self { bytes, first: NOWHERE, window }
+    pub fn new(bytes: &'a [u8], window: &'w mut Window) -> Self {
+        window.first = 0;
+        window.known = 0;
+        window.in_string = 0;
+        window.escaped = 0;
+        window.any_backslash = false;
+        simd::extend(bytes, FIRST, window);
+        Self { bytes, window }
     }
 
     /// The document.
@@ -119,17 +110,10 @@ impl<'a> Structure<'a> {
         self.find(from, |block| block.quote)
     }
 
-    /// The first comma or closing bracket at or after `from` that stands in no string.
+    /// The first bracket or comma at or after `from` that stands in no string.
     #[inline]
-    pub fn separator(&mut self, from: usize) -> Option<usize> {
-        self.find(from, |block| block.comma | block.close)
-    }
-
-    /// The first quote that begins or ends a string, or closing bracket outside strings, at or after
-    /// `from`.
-    #[inline]
-    pub fn quote_or_close(&mut self, from: usize) -> Option<usize> {
-        self.find(from, |block| block.quote | block.close)
+    pub fn structural(&mut self, from: usize) -> Option<usize> {
+        self.find(from, |block| block.structural)
     }
 
     /// The closing bracket of the container whose opening bracket stands at `open`.
@@ -143,8 +127,12 @@ impl<'a> Structure<'a> {
         let mut depth = 1_u32;
         let mut since = u64::MAX << (from % BLOCK);
         loop {
-            let Some(block) = self.window.blocks.get(index.wrapping_sub(self.first)) else {
-                index = self.move_to(index)?;
+            let Some(block) = self.window.get(index) else {
+                let known = self.move_to(index)?;
+                if known > index {
+                    since = u64::MAX;
+                }
+                index = known;
                 continue;
             };
             if since == u64::MAX && u32::from(block.closes) < depth {
@@ -153,18 +141,16 @@ impl<'a> Structure<'a> {
                 index += 1;
                 continue;
             }
-            let mut brackets = (block.open | block.close) & since;
+            let mut brackets = block.bracket & since;
             while brackets != 0 {
-                let lowest = brackets & brackets.wrapping_neg();
-                if block.open & lowest != 0 {
-                    depth += 1;
-                } else {
-                    depth -= 1;
-                    if depth == 0 {
-                        return Some(index * BLOCK + lowest.trailing_zeros() as usize);
-                    }
+                let at = brackets.trailing_zeros();
+                // Up by one or down by one, and no branch that would be guessed.
+                let is_open = (block.open >> at & 1) as u32;
+                depth = depth + 2 * is_open - 1;
+                if depth == 0 {
+                    return Some(index * BLOCK + at as usize);
                 }
-                brackets ^= lowest;
+                brackets &= brackets - 1;
             }
             since = u64::MAX;
             index += 1;
@@ -188,25 +174,34 @@ impl<'a> Structure<'a> {
     #[inline(never)]
     fn has_backslash_there(&self, from: usize, to: usize) -> bool {
         let (from_block, to_block) = (from / BLOCK, to / BLOCK);
-        let may_have = (from_block..=to_block).any(|index| {
-            let block = self.window.blocks.get(index.wrapping_sub(self.first));
-            block.is_none_or(|block| block.has_backslash)
-        });
+        let may_have = (from_block..=to_block)
+            .any(|index| self.window.get(index).is_none_or(|block| block.backslash != 0));
         may_have && self.bytes.get(from..to).is_none_or(|bytes| bytes.contains(&b'\\'))
     }
 
-    #[cfg(test)]
-    pub(crate) fn into_window(self) -> Window {
-        self.window
+    #[inline(always)]
+    fn find(&mut self, from: usize, what: impl Fn(&Block) -> u64) -> Option<usize> {
+        if let Some([this, next]) = self.window.pair(from / BLOCK) {
+            let shift = from % BLOCK;
+            let bits = what(this) >> shift | what(next) << 1 << (63 - shift);
+            if bits != 0 {
+                return Some(from + bits.trailing_zeros() as usize);
+            }
+        }
+        self.find_far(from, what)
     }
 
-    #[inline]
-    fn find(&mut self, from: usize, what: impl Fn(&Block) -> u64) -> Option<usize> {
+    #[cold]
+    fn find_far(&mut self, from: usize, what: impl Fn(&Block) -> u64) -> Option<usize> {
         let mut index = from / BLOCK;
         let mut since = u64::MAX << (from % BLOCK);
         loop {
-            let Some(block) = self.window.blocks.get(index.wrapping_sub(self.first)) else {
-                index = self.move_to(index)?;
+            let Some(block) = self.window.get(index) else {
+                let known = self.move_to(index)?;
+                if known > index {
+                    since = u64::MAX;
+                }
+                index = known;
                 continue;
             };
             let found = what(block) & since;
@@ -218,40 +213,85 @@ impl<'a> Structure<'a> {
         }
     }
 
-    /// Moves the window to the block of this number, or finds the first that is known if that lies
-    /// behind.
+    /// Goes on until the block of this number is known, or finds the first that is if that lies behind.
     #[cold]
     fn move_to(&mut self, index: usize) -> Option<usize> {
-        if self.first == NOWHERE {
-            self.first = 0;
-            simd::fill(self.bytes, &mut self.window);
+        let window = &mut *self.window;
+        while index >= window.first + window.known {
+            if (window.first + window.known) * BLOCK >= self.bytes.len() {
+                return None;
+            }
+            window.make_room();
+            simd::extend(self.bytes, WINDOW, window);
         }
-        while index >= self.first + WINDOW {
-            let rest = self.bytes.get((self.first + WINDOW) * BLOCK..);
-            let rest = rest.filter(|rest| !rest.is_empty())?;
-            self.first += WINDOW;
-            simd::fill(rest, &mut self.window);
+        Some(index.max(window.first))
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            blocks: [NOTHING; WINDOW + 1],
+            first: 0,
+            known: 0,
+            in_string: 0,
+            escaped: 0,
+            any_backslash: false,
         }
-        Some(index.max(self.first))
+    }
+}
+
+/// It says where something stood in some tenant's document.
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Window(..)")
     }
 }
 
 impl Window {
-    /// Finds the blocks of the next bytes; those past the last byte are empty.
+    /// The block of this number, if it is known.
+    #[inline(always)]
+    fn get(&self, index: usize) -> Option<&Block> {
+        let at = index.wrapping_sub(self.first);
+        if at < self.known { self.blocks.get(at) } else { None }
+    }
+
+    /// The same and the one behind it, or one in which nothing stands.
+    #[inline(always)]
+    fn pair(&self, index: usize) -> Option<[&Block; 2]> {
+        let at = index.wrapping_sub(self.first);
+        match self.blocks.get(at..at.wrapping_add(2)) {
+            Some([this, next]) if at < self.known => Some([this, next]),
+            _ => None,
+        }
+    }
+
+    /// Moves on if it is full.
+    pub(crate) fn make_room(&mut self) {
+        if self.known == WINDOW {
+            self.first += WINDOW;
+            self.known = 0;
+        }
+    }
+
+    /// Finds the next blocks of a document, at most `count` of them and no more than there is room for.
     ///
     /// Inlined into a function for each kind of machine, so that everything is compiled for it.
     #[inline(always)]
-    pub(crate) fn fill(
+    pub(crate) fn extend(
         &mut self,
-        bytes: &[u8],
+        document: &[u8],
+        count: usize,
         classify: impl Fn(&[u8; BLOCK]) -> Raw,
         running_xor: impl Fn(u64) -> u64,
     ) {
-        let (whole, rest) = bytes.as_chunks::<BLOCK>();
+        let from = (self.first + self.known) * BLOCK;
+        let (whole, rest) = document.get(from..).unwrap_or_default().as_chunks::<BLOCK>();
+        let end = self.known.saturating_add(count).min(WINDOW);
+        let room = self.blocks.get_mut(self.known..end).unwrap_or_default();
         let (mut in_string, mut escaped) = (self.in_string, self.escaped);
         let mut backslashes = 0;
-        let mut next = |block: &[u8; BLOCK]| {
-            let raw = classify(block);
+        let mut next = |raw: Raw| {
             backslashes |= raw.backslash;
             let quote = raw.quote & !escaped_bytes(raw.backslash, &mut escaped);
             let strings = running_xor(quote) ^ in_string;
@@ -260,24 +300,26 @@ impl Window {
             let (open, close) = (raw.open & !strings, raw.close & !strings);
             Block {
                 quote,
+                structural: (raw.comma & !strings) | open | close,
                 open,
-                close,
-                comma: raw.comma & !strings,
+                bracket: open | close,
+                backslash: raw.backslash,
                 opens: open.count_ones() as u8,
                 closes: close.count_ones() as u8,
-                has_backslash: raw.backslash != 0,
             }
         };
-        let (full, left) = self.blocks.split_at_mut(whole.len().min(WINDOW));
-        for (block, chunk) in full.iter_mut().zip(whole) {
-            *block = next(chunk);
+        for (block, chunk) in room.iter_mut().zip(whole) {
+            *block = next(classify(chunk));
         }
-        left.fill(Block::default());
-        if let Some(block) = left.first_mut() {
-            // Spaces are nothing that is looked for.
-            let mut padded = [b' '; BLOCK];
-            padded[..rest.len()].copy_from_slice(rest);
-            *block = next(&padded);
+        self.known += whole.len().min(room.len());
+        if let Some(block) = room.get_mut(whole.len())
+            && !rest.is_empty()
+        {
+            *block = next(last(document, rest, classify));
+            self.known += 1;
+        }
+        if let Some(behind) = self.blocks.get_mut(self.known) {
+            *behind = NOTHING;
         }
         self.in_string = in_string;
         self.escaped = escaped;
@@ -285,36 +327,28 @@ impl Window {
     }
 }
 
-/// Which bytes are escaped: those behind an odd number of backslashes. `carry` is 1 if the first byte
-/// is, and becomes so for the next block.
+/// The last block, which is not full.
 ///
-/// A run of backslashes that begins at an odd place is moved by one against one that begins at an even
-/// place. Adding the starts of the odd runs to all backslashes carries each such run to its end, so the
-/// sum tells the two kinds apart without a loop over runs (simdjson, "Faster JSON parsing", 2021).
+/// It is read together with the bytes before it: to copy the rest of an event somewhere else takes
+/// longer than all that is done with it.
 #[inline(always)]
-pub(crate) fn escaped_bytes(backslash: u64, carry: &mut u64) -> u64 {
-    const EVEN: u64 = 0x5555_5555_5555_5555;
-    if backslash == 0 {
-        return core::mem::take(carry);
+fn last(document: &[u8], rest: &[u8], classify: impl Fn(&[u8; BLOCK]) -> Raw) -> Raw {
+    if let Some(chunk) = document.last_chunk() {
+        let before = BLOCK - rest.len();
+        let Raw { quote, backslash, open, close, comma, .. } = classify(chunk);
+        return Raw {
+            quote: quote >> before,
+            backslash: backslash >> before,
+            open: open >> before,
+            close: close >> before,
+            comma: comma >> before,
+            ..Raw::default()
+        };
     }
-    // A backslash that is escaped itself escapes nothing.
-    let backslash = backslash & !*carry;
-    let follows = backslash << 1 | *carry;
-    let odd_starts = backslash & !EVEN & !follows;
-    let (ends, overflow) = odd_starts.overflowing_add(backslash);
-    *carry = u64::from(overflow);
-    (EVEN ^ (ends << 1)) & follows
-}
-
-/// Bit n of the answer is the xor of the bits up to n.
-#[inline(always)]
-pub(crate) const fn running_xor(bits: u64) -> u64 {
-    let bits = bits ^ bits << 1;
-    let bits = bits ^ bits << 2;
-    let bits = bits ^ bits << 4;
-    let bits = bits ^ bits << 8;
-    let bits = bits ^ bits << 16;
-    bits ^ bits << 32
+    // Spaces are nothing that is looked for.
+    let mut padded = [b' '; BLOCK];
+    padded[..rest.len()].copy_from_slice(rest);
+    classify(&padded)
 }
 
 #[cfg(test)]
@@ -359,12 +393,12 @@ mod tests {
         };
         let all = |what: &str| -> Vec<usize> {
             let mut places = Vec::new();
-            let mut structure = Structure::new(bytes);
+            let mut window = Window::default();
+            let mut structure = Structure::new(bytes, &mut window);
             let mut from = 0;
             while let Some(at) = match what {
                 "\"" => structure.quote(from),
-                ",)" => structure.separator(from),
-                _ => structure.quote_or_close(from),
+                _ => structure.structural(from),
             } {
                 assert_eq!(Some(at), first(from, what));
                 places.push(at);
@@ -373,18 +407,20 @@ mod tests {
             assert_eq!(first(from, what), None);
             places
         };
-        for what in ["\"", ",)", "\")"] {
+        for what in ["\"", "(,)"] {
             let expected: Vec<usize> =
                 (0..slow.len()).filter(|&at| slow[at] != ' ' && what.contains(slow[at])).collect();
             assert_eq!(all(what), expected);
         }
+        let mut window = Window::default();
         for open in (0..slow.len()).filter(|&at| slow[at] == '(') {
             let mut depth = 0;
             let end = (open..slow.len()).find(|&at| {
                 depth += i32::from(slow[at] == '(') - i32::from(slow[at] == ')');
                 depth == 0
             });
-            assert_eq!(Structure::new(bytes).end_of_container(open), end, "from {open}");
+            let mut structure = Structure::new(bytes, &mut window);
+            assert_eq!(structure.end_of_container(open), end, "from {open}");
         }
     }
 
@@ -405,7 +441,7 @@ mod tests {
     /// Runs of backslashes of every length, at every place about the edges of blocks and windows.
     #[test]
     fn backslashes_escape_across_blocks_and_windows() {
-        for edge in [BLOCK, 2 * BLOCK, WINDOW * BLOCK] {
+        for edge in [BLOCK, 2 * BLOCK, FIRST * BLOCK, WINDOW * BLOCK] {
             for start in edge - 8..edge + 2 {
                 for run in 0..12 {
                     let mut bytes = vec![b'x'; start];
@@ -420,37 +456,56 @@ mod tests {
 
     #[test]
     fn containers_end_where_they_end_however_long_they_are() {
-        for length in [0, 1, 60, 61, 62, 63, 64, 65, 127, 1_000, 1_023, 1_024, 5_000] {
+        for length in [0, 1, 60, 61, 62, 63, 64, 65, 127, 511, 512, 1_000, 4_095, 4_096, 9_000] {
             for inner in ["1,", "[],", "{\"a\":[[]]},", "\"]\","] {
                 hold(format!("[{}0]", inner.repeat(length / inner.len())).as_bytes());
             }
         }
         let deep = format!("{}{}", "[".repeat(3_000), "]".repeat(3_000));
-        assert_eq!(Structure::new(deep.as_bytes()).end_of_container(0), Some(5_999));
-        assert_eq!(Structure::new(&deep.as_bytes()[..5_999]).end_of_container(0), None);
+        let end = |text: &str| {
+            Structure::new(text.as_bytes(), &mut Window::default()).end_of_container(0)
+        };
+        assert_eq!(end(&deep), Some(5_999));
+        assert_eq!(end(&deep[..5_999]), None);
     }
 
     #[test]
     fn a_backslash_is_known_wherever_it_stands() {
-        for at in [1, 63, 64, 65, 127, 128, 1_000] {
+        for at in [1, 63, 64, 65, 127, 128, 511, 512, 1_000] {
             let mut bytes = vec![b'x'; 1_100];
             (bytes[0], bytes[at], bytes[1_099]) = (b'"', b'\\', b'"');
-            let mut structure = Structure::new(&bytes);
+            let mut window = Window::default();
+            let mut structure = Structure::new(&bytes, &mut window);
             structure.quote(1);
             assert!(structure.has_backslash(1, 1_099) && structure.has_backslash(at, at + 1));
             assert!(!structure.has_backslash(at + 1, 1_099) && !structure.has_backslash(1, at));
         }
     }
 
+    /// The next of one kind is found whatever was asked about another in between, as long as none was
+    /// passed over.
+    #[test]
+    fn a_question_may_begin_before_the_answer_to_another() {
+        for length in (4_000..4_300).chain(8_100..8_300) {
+            let text = format!("\"{}\"[,", "x".repeat(length));
+            let mut window = Window::default();
+            let mut structure = Structure::new(text.as_bytes(), &mut window);
+            assert_eq!(structure.quote(1), Some(length + 1));
+            assert_eq!(structure.structural(0), Some(length + 2));
+            assert_eq!(structure.structural(length + 3), Some(length + 3));
+        }
+    }
+
     /// What is asked of a part that is not known any more has some answer.
     #[test]
     fn a_question_that_goes_back_ends() {
-        let bytes = [b','; 3_000];
-        let mut structure = Structure::new(&bytes);
-        assert_eq!(structure.separator(2_500), Some(2_500));
-        assert!(structure.separator(0).is_some());
+        let bytes = [b','; 9_000];
+        let mut window = Window::default();
+        let mut structure = Structure::new(&bytes, &mut window);
+        assert_eq!(structure.structural(8_500), Some(8_500));
+        assert!(structure.structural(0).is_some());
         assert!(structure.has_backslash(0, 10) == bytes[..10].contains(&b'\\'));
-        assert_eq!(structure.separator(4_000), None);
+        assert_eq!(structure.structural(10_000), None);
     }
 
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
@@ -485,7 +540,8 @@ mod tests {
             let event = serde_json::json!({"a": [text, {"b": text}], "c": text}).to_string();
             let event = event.as_bytes();
             prop_assume!(check(event, &crate::Limits::default(), &mut crate::Scratch::new([1; 16])).is_ok());
-            let (mut reader, mut structure) = (Reader::new(event), Structure::new(event));
+            let mut window = Window::default();
+            let (mut reader, mut structure) = (Reader::new(event), Structure::new(event, &mut window));
             let mut from = 0;
             while let Some(token) = reader.next().unwrap() {
                 let (Token::Name(text) | Token::String(text)) = token else { continue };

@@ -1,7 +1,7 @@
 //! Eight bytes in a word: what a machine does that has nothing special, and what all others are held
 //! against.
 
-use crate::structure::{BLOCK, Raw};
+use crate::block::{BLOCK, Raw};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const LOW_SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;

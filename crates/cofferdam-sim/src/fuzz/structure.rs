@@ -1,7 +1,7 @@
 //! The body for the structure of documents: what is found 64 bytes at a time is what is there.
 #![expect(clippy::expect_used, reason = "a fuzz body is made of assertions")]
 
-use cofferdam_json::{Limits, Reader, Scratch, Structure, Token, check};
+use cofferdam_json::{Limits, Reader, Scratch, Structure, Token, Window, check};
 
 use super::source::Source;
 
@@ -17,7 +17,7 @@ pub fn structure(data: &[u8]) {
     hold(data);
     let mut source = Source::new(data);
     let mut drawn = Vec::new();
-    while !source.is_empty() && drawn.len() < 4_000 {
+    while !source.is_empty() && drawn.len() < 10_000 {
         let piece: &[u8] = match source.below(12) {
             0 => b"\\",
             1 => b"\"",
@@ -32,7 +32,7 @@ pub fn structure(data: &[u8]) {
             _ => b"what nobody looks for, nor in between",
         };
         let times = 1 + source.below(70);
-        let room = 1 + 4_000 / piece.len();
+        let room = 1 + 10_000 / piece.len();
         (0..times.min(room)).for_each(|_| drawn.extend_from_slice(piece));
         drawn.push(source.byte());
     }
@@ -41,12 +41,12 @@ pub fn structure(data: &[u8]) {
 
 fn hold(bytes: &[u8]) {
     let kinds = kinds(bytes);
-    let mut structure = Structure::new(bytes);
+    // One for all: nothing of a document is left to the next.
+    let mut window = Window::default();
+    let mut structure = Structure::new(bytes, &mut window);
     follow(&kinds, |kind| kind == b'"', |from| structure.quote(from));
-    let mut structure = Structure::new(bytes);
-    follow(&kinds, |kind| kind == b',' || kind == b')', |from| structure.separator(from));
-    let mut structure = Structure::new(bytes);
-    follow(&kinds, |kind| kind == b'"' || kind == b')', |from| structure.quote_or_close(from));
+    let mut structure = Structure::new(bytes, &mut window);
+    follow(&kinds, |kind| b"(,)".contains(&kind), |from| structure.structural(from));
 
     // As many as say something; all of them would take the square of the time.
     let opens = kinds.iter().enumerate().filter(|(_, kind)| **kind == b'(').map(|(at, _)| at);
@@ -56,10 +56,11 @@ fn hold(bytes: &[u8]) {
             depth += i32::from(kinds[at] == b'(') - i32::from(kinds[at] == b')');
             depth == 0
         });
-        assert_eq!(Structure::new(bytes).end_of_container(open), end, "of the container at {open}");
+        let mut structure = Structure::new(bytes, &mut window);
+        assert_eq!(structure.end_of_container(open), end, "of the container at {open}");
     }
     if check(bytes, &Limits::default(), &mut Scratch::new([3; 16])).is_ok() {
-        tokens(bytes);
+        tokens(bytes, &mut window);
     }
 }
 
@@ -94,8 +95,8 @@ fn follow(kinds: &[u8], is: impl Fn(u8) -> bool, mut next: impl FnMut(usize) -> 
 }
 
 /// Of sound JSON: each string lies between the next two quotes, and is escaped if it is.
-fn tokens(bytes: &[u8]) {
-    let (mut reader, mut structure) = (Reader::new(bytes), Structure::new(bytes));
+fn tokens(bytes: &[u8], window: &mut Window) {
+    let (mut reader, mut structure) = (Reader::new(bytes), Structure::new(bytes, window));
     let mut from = 0;
     while let Some(token) = reader.next().expect("it was checked") {
         let (Token::Name(text) | Token::String(text)) = token else { continue };
