@@ -150,7 +150,7 @@ impl Interner {
         Head { class, len, field, kind }.write(&mut self.entries);
         self.entries.extend_from_slice(bytes);
         self.count = count;
-        place(&mut self.slots, hash, at);
+        place(&mut self.slots, Slot { tag: tag(hash), at });
         self.note(field, kind, bytes, class);
         Some(Class(class))
     }
@@ -231,7 +231,7 @@ impl Interner {
     #[inline]
     fn find(&self, hash: u64, field: Field, kind: Kind, bytes: &[u8]) -> Option<Class> {
         let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut at = tag(hash) as usize & mask;
         loop {
             let slot = *self.slots.get(at)?;
             if slot.at == EMPTY.at {
@@ -251,7 +251,7 @@ impl Interner {
     /// Where the entry of a value with this hash most likely is, by its slot alone.
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
-        let slot = self.slots.get(hash as usize & (self.slots.len() - 1))?;
+        let slot = self.slots.get(tag(hash) as usize & (self.slots.len() - 1))?;
         (slot.tag == tag(hash) && slot.at != EMPTY.at).then_some(slot.at)
     }
 
@@ -276,41 +276,36 @@ impl Interner {
         self.slots.capacity() * size_of::<Slot>() + self.entries.capacity()
     }
 
+    /// Every slot has the part of the hash that says where it goes, so that no value is hashed again.
     fn grow(&mut self) {
         let mut slots = vec![EMPTY; self.slots.len() * 2];
-        let mut at = 0;
-        while let Some((_, [low, high, kind], value)) = entry(&self.entries, at) {
-            let field = u16::from_le_bytes([low, high]);
-            place(&mut slots, self.hash_at(field, kind, value), at);
-            at += (Head::LEN + value.len()) as u32;
-        }
+        self.slots
+            .iter()
+            .filter(|slot| slot.at != EMPTY.at)
+            .for_each(|slot| place(&mut slots, *slot));
         self.slots = slots;
-    }
-
-    #[inline]
-    pub(crate) fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
-        self.hash_at(field.0, kind as u8, bytes)
     }
 
     /// Field and kind go into the key, where they cost nothing.
     #[inline]
-    fn hash_at(&self, field: u16, kind: u8, bytes: &[u8]) -> u64 {
-        let place = u64::from(field) << 8 | u64::from(kind);
+    pub(crate) fn hash(&self, field: Field, kind: Kind, bytes: &[u8]) -> u64 {
+        let place = u64::from(field.0) << 8 | u64::from(kind as u8);
         SipHasher13::new_with_keys(self.key.0 ^ place, self.key.1).hash(bytes)
     }
 }
 
+/// The half of the hash that a slot holds. A table has fewer slots than that can number.
 const fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32
+    hash as u32
 }
 
-fn place(slots: &mut [Slot], hash: u64, entry: u32) {
+fn place(slots: &mut [Slot], slot: Slot) {
     let mask = slots.len() - 1;
-    let mut at = hash as usize & mask;
+    let mut at = slot.tag as usize & mask;
     while slots[at].at != EMPTY.at {
         at = (at + 1) & mask;
     }
-    slots[at] = Slot { tag: tag(hash), at: entry };
+    slots[at] = slot;
 }
 
 #[cfg(test)]
