@@ -120,10 +120,9 @@ impl Engine for Cofferdam {
     }
 
     fn build(text: &Self::Text, event: &[u8]) -> Result<Self, SetupError> {
-        // A million rules are two hundred mebibytes.
-        let document = SubscriptionDocument::parse_up_to(text, 1 << 29)?;
         let compiler = Compiler::new([1; 16]).with_max_rules(1_000_000);
-        let graph = compiler.compile(&document, &Mapping::parse(MAPPING)?, None)?;
+        // A million rules are two hundred mebibytes.
+        let graph = compiler.compile_json(text, 1 << 29, &Mapping::parse(MAPPING)?, None)?;
         let mut engine = Self { graph: Arc::new(graph), scratch: Scratch::default() };
         engine.matches(event);
         Ok(engine)

@@ -172,35 +172,12 @@ impl Compiler {
         mapping: &Mapping,
         organisation: Option<&str>,
     ) -> Result<Compiled, CompileError> {
-        let tenant = TenantId::parse(&document.tenant_id)
-            .map_err(|_| at("/tenantId", CompileFault::InvalidTenant))?;
         if document.subscriptions.len() > self.max_rules {
             return Err(at("/subscriptions", CompileFault::TooManyRules));
         }
-        let mut numbers = Building::new(self, mapping, organisation)?;
-        let (mut rules, mut targets) = (Rules::default(), Targets::default());
-        let mut within = String::new();
-        for (index, subscription) in document.subscriptions.iter().enumerate() {
-            within.clear();
-            self.read(subscription, mapping, &mut numbers, &mut targets, &mut within)
-                .map(|(rule, route)| rules.push(rule, route))
-                .map_err(|fault| at(&format!("/subscriptions/{index}{within}"), fault))?;
-            if rules.parts() + numbers.parts > self.max_parts() {
-                return Err(at("/subscriptions", CompileFault::TooManyValues));
-            }
-        }
-        let parts = rules.parts() + numbers.parts;
-        let (shape, filed, crowds) =
-            numbers.file(self, &rules).map_err(|fault| at("/subscriptions", fault))?;
-        let graph = FilterGraph {
-            tenant,
-            targets: Arc::new(targets.take()),
-            more_targets: Vec::new(),
-            shape,
-            layers: vec![Layer { filed: Arc::new(filed), gone: Arc::default() }],
-            rule_count: document.subscriptions.len(),
-        };
-        Ok(Compiled { graph, crowds, targets, parts })
+        let mut reading = Reading::new(self, mapping, organisation)?;
+        document.subscriptions.iter().try_for_each(|subscription| reading.add(subscription))?;
+        reading.finish(&document.tenant_id)
     }
 
     pub(crate) const fn max_parts(&self) -> usize {
@@ -229,6 +206,70 @@ impl Compiler {
             return Err(CompileFault::TooManyValues);
         }
         Ok((rule, route))
+    }
+}
+
+/// Rules that are read one by one and filed together.
+pub(crate) struct Reading<'r> {
+    compiler: &'r Compiler,
+    mapping: &'r Mapping,
+    numbers: Building,
+    rules: Rules,
+    targets: Targets,
+    count: usize,
+    within: String,
+}
+
+impl<'r> Reading<'r> {
+    pub(crate) fn new(
+        compiler: &'r Compiler,
+        mapping: &'r Mapping,
+        organisation: Option<&str>,
+    ) -> Result<Self, CompileError> {
+        Ok(Self {
+            compiler,
+            mapping,
+            numbers: Building::new(compiler, mapping, organisation)?,
+            rules: Rules::default(),
+            targets: Targets::default(),
+            count: 0,
+            within: String::new(),
+        })
+    }
+
+    pub(crate) fn add(&mut self, subscription: &Subscription) -> Result<(), CompileError> {
+        let Self { compiler, mapping, numbers, rules, targets, count, within } = self;
+        if *count == compiler.max_rules {
+            return Err(at("/subscriptions", CompileFault::TooManyRules));
+        }
+        within.clear();
+        let (rule, route) = compiler
+            .read(subscription, mapping, numbers, targets, within)
+            .map_err(|fault| at(&format!("/subscriptions/{count}{within}"), fault))?;
+        rules.push(rule, route);
+        *count += 1;
+        if rules.parts() + numbers.parts > compiler.max_parts() {
+            return Err(at("/subscriptions", CompileFault::TooManyValues));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self, tenant: &str) -> Result<Compiled, CompileError> {
+        let Self { compiler, numbers, rules, mut targets, count, .. } = self;
+        let tenant =
+            TenantId::parse(tenant).map_err(|_| at("/tenantId", CompileFault::InvalidTenant))?;
+        let parts = rules.parts() + numbers.parts;
+        let (shape, filed, crowds) =
+            numbers.file(compiler, &rules).map_err(|fault| at("/subscriptions", fault))?;
+        let graph = FilterGraph {
+            tenant,
+            targets: Arc::new(targets.take()),
+            more_targets: Vec::new(),
+            shape,
+            layers: vec![Layer { filed: Arc::new(filed), gone: Arc::default() }],
+            rule_count: count,
+        };
+        Ok(Compiled { graph, crowds, targets, parts })
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use cofferdam_json::{Limits, Number, Reader, Scratch, Token, check};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Deserializer, Map, Value, de::StrRead};
 
 /// What one tenant wants to receive: the body of `POST /api/v2/internal/routing/filters/compile`.
 ///
@@ -82,14 +82,28 @@ impl Subscription {
     }
 }
 
-fn read<T: Document>(json: &[u8], max_bytes: usize) -> Result<T, InvalidDocument> {
+fn read<T: Document + DeserializeOwned>(
+    json: &[u8],
+    max_bytes: usize,
+) -> Result<T, InvalidDocument> {
+    read_with(json, max_bytes, |deserializer| T::deserialize(deserializer))
+}
+
+/// Reads a whole text, strictly.
+pub(crate) fn read_with<'j, T: Document>(
+    json: &'j [u8],
+    max_bytes: usize,
+    read: impl FnOnce(&mut Deserializer<StrRead<'j>>) -> serde_json::Result<T>,
+) -> Result<T, InvalidDocument> {
     let refuse = |detail: String| InvalidDocument { detail };
     check(json, &Limits::new(max_bytes, Reader::MAX_DEPTH), &mut Scratch::new(any_key()))
         .map_err(|fault| refuse(fault.to_string()))?;
     // So that serde does not ask every text again whether it is one.
     let text = core::str::from_utf8(json).map_err(|error| refuse(error.to_string()))?;
     // The position is all that is kept of serde's error: its text quotes the document.
-    let read: T = serde_json::from_str(text).map_err(|error| {
+    let mut deserializer = Deserializer::from_str(text);
+    let read = read(&mut deserializer).and_then(|read| deserializer.end().map(|()| read));
+    let read = read.map_err(|error| {
         let (line, column) = (error.line(), error.column());
         refuse(format!("a member or value that does not belong there, line {line} column {column}"))
     })?;
@@ -101,7 +115,7 @@ fn read<T: Document>(json: &[u8], max_bytes: usize) -> Result<T, InvalidDocument
 }
 
 /// What is read.
-trait Document: DeserializeOwned {
+pub(crate) trait Document {
     fn has_numbers(&self) -> bool;
 }
 

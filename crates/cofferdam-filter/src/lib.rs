@@ -16,6 +16,9 @@
 //! event's own members. `docs/EVENT_PATTERNS.md` has the operators, and what is other than
 //! EventBridge has it.
 //!
+//! A set of very many rules is best compiled while it is read, by [`Compiler::compile_json`]: held as a
+//! document, a million of them take a gigabyte.
+//!
 //! A graph never changes. Where rules come and go while events go by, [`LiveRules`] makes the next one within a
 //! millisecond. Of a set of many thousands of rules, [`FilterGraph::filter_batch`] judges several events
 //! together in less time than one by one.
@@ -72,6 +75,7 @@ mod pattern;
 mod rules;
 mod seen;
 mod statistics;
+mod streamed;
 mod strict;
 mod taken;
 mod targets;
@@ -85,4 +89,5 @@ pub use graph::{FilterGraph, Scratch};
 pub use live::LiveRules;
 pub use mapping::{InvalidMapping, Mapping};
 pub use statistics::Statistics;
+pub use streamed::CompileJsonError;
 pub use strict::StrictJson;

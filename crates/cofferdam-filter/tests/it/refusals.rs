@@ -10,11 +10,18 @@ use cofferdam_filter::{
 use proptest::prelude::*;
 
 fn compile(document: &str) -> Result<FilterGraph, (String, CompileFault)> {
+    let (mapping, organisation) = (Mapping::genesys_cloud(), Some("org-1"));
+    let compiler = Compiler::new([1; 16]).with_max_rules(3);
+    let at_once = compiler.compile_json(document.as_bytes(), 1 << 20, &mapping, organisation);
     let document = SubscriptionDocument::parse(document.as_bytes()).unwrap();
-    Compiler::new([1; 16])
-        .with_max_rules(3)
-        .compile(&document, &Mapping::genesys_cloud(), Some("org-1"))
-        .map_err(|error| (error.pointer().to_owned(), error.fault()))
+    let compiled = compiler.compile(&document, &mapping, organisation);
+    // Read and compiled at once, it says the same.
+    let error = |error: &dyn std::error::Error| error.to_string();
+    assert_eq!(
+        at_once.as_ref().map(FilterGraph::rule_count).map_err(|refused| error(refused)),
+        compiled.as_ref().map(FilterGraph::rule_count).map_err(|refused| error(refused)),
+    );
+    compiled.map_err(|error| (error.pointer().to_owned(), error.fault()))
 }
 
 fn one(rule: &str) -> String {
