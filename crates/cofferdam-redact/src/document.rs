@@ -2,26 +2,42 @@
 
 use cofferdam_json as json;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{CompileError, CompileFault, Place};
 
 /// A redaction policy as it is written down: plain data, nothing checked but its shape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PolicyDocument {
     /// The tenant whose events it redacts.
     pub tenant_id: String,
+    /// The number under which redactions are recorded; without one it is made from the rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// From when on it counts, as RFC 3339 writes it: `2026-12-01T00:00:00Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_from: Option<String>,
+    /// Whether it is only to be tried: such a document makes a [`DryRun`](crate::DryRun) and no
+    /// [`Policy`](crate::Policy).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub dry_run: bool,
     /// The rules. No rules is a policy that keeps everything, said out loud.
     pub redaction_rules: Vec<Rule>,
 }
 
 /// One rule: what to find and what to do with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Rule {
+    /// What reports call it, 1 to 64 characters; without one its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// An RFC 9535 JSONPath in the subset that [`Policy::compile`](crate::Policy::compile) names.
     pub path: String,
-    /// What becomes of the values found.
+    /// What becomes of what is found.
     pub strategy: Strategy,
     /// For [`Strategy::Mask`]: what the mask looks like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,22 +45,125 @@ pub struct Rule {
     /// For [`Strategy::Hash`]: `SHA-256` or `HMAC-SHA-256`; both mean HMAC-SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
+    /// For [`Strategy::Replace`]: a string, a number, `true`, `false` or, without one, `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// For [`Strategy::Truncate`]: how many characters are left, 1 to 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// For [`Strategy::Generalize`]: to what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<General>,
+    /// What of the place is treated.
+    #[serde(default, skip_serializing_if = "Target::is_value")]
+    pub target: Target,
+    /// Whether the path goes on inside of strings that hold JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<Decode>,
+    /// Whether it is a mistake if nothing is ever found: see [`Alarms`](crate::Alarms).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub must_match: bool,
 }
 
-/// What becomes of a value. Where several rules find one value the strongest wins:
-/// omit over hash over mask, and of two alike the one that stands first.
+/// What becomes of a value. Where several rules find one value the strongest wins, which is the last
+/// of these, and of two alike the one that stands first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Strategy {
+    /// Replaced by something that many values have in common: a month, a network, a range.
+    Generalize,
+    /// Only its first characters are left.
+    Truncate,
     /// Replaced by a string of fixed width.
     Mask,
+    /// Replaced by a token, under which a [`Vault`](crate::Vault) keeps the value.
+    Tokenize,
     /// Replaced by a keyed hash: equal values of one tenant and field stay recognisable as equal.
     Hash,
+    /// Replaced by a value that the rule says.
+    Replace,
     /// Left out, with its name.
     Omit,
 }
 
+/// What a value is generalized to. One that is not of the kind becomes `****`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum General {
+    /// Of a date or time as RFC 3339 has it: `2026`.
+    Year,
+    /// `2026-11`
+    Month,
+    /// `2026-11-28`
+    Day,
+    /// Of an IP address: the /24 of version 4, the /48 of version 6.
+    Network,
+    /// Of a number: the range of this width in which it lies, `20..30` of 27 with 10.
+    Band(u32),
+}
+
+/// What of a place a rule treats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Target {
+    /// The value there, whole.
+    #[default]
+    Value,
+    /// The names of the members of the object there: they are hashed or tokenized, each by itself.
+    Names,
+}
+
+impl Target {
+    fn is_value(&self) -> bool {
+        *self == Self::Value
+    }
+}
+
+/// What strings may hold that a path goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Decode {
+    /// JSON: an object or an array, in up to three strings inside of one another.
+    Json,
+}
+
+impl Rule {
+    /// A rule of a path and a strategy, and of nothing else.
+    #[must_use]
+    pub fn new(path: impl Into<String>, strategy: Strategy) -> Self {
+        Self {
+            id: None,
+            path: path.into(),
+            strategy,
+            format: None,
+            algorithm: None,
+            value: None,
+            length: None,
+            to: None,
+            target: Target::Value,
+            decode: None,
+            must_match: false,
+        }
+    }
+}
+
 impl PolicyDocument {
+    /// A document of these rules, in force at once.
+    #[must_use]
+    pub fn new(tenant_id: impl Into<String>, redaction_rules: Vec<Rule>) -> Self {
+        Self {
+            tenant_id: tenant_id.into(),
+            version: None,
+            effective_from: None,
+            dry_run: false,
+            redaction_rules,
+        }
+    }
+
     /// The longest document in bytes.
     pub const MAX_BYTES: usize = 1 << 20;
 

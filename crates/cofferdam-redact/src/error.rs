@@ -17,9 +17,10 @@ pub(crate) enum Place {
     Document,
     Tenant,
     Rules,
-    Path(usize),
-    Format(usize),
-    Algorithm(usize),
+    EffectiveFrom,
+    DryRun,
+    /// A member of a rule.
+    Rule(usize, &'static str),
 }
 
 impl CompileError {
@@ -37,8 +38,8 @@ impl CompileError {
     #[must_use]
     pub fn rule(&self) -> Option<usize> {
         match self.place {
-            Place::Document | Place::Tenant | Place::Rules => None,
-            Place::Path(rule) | Place::Format(rule) | Place::Algorithm(rule) => Some(rule),
+            Place::Rule(rule, _) => Some(rule),
+            _ => None,
         }
     }
 
@@ -48,10 +49,10 @@ impl CompileError {
         match self.place {
             Place::Document => String::new(),
             Place::Tenant => "/tenantId".to_owned(),
+            Place::EffectiveFrom => "/effectiveFrom".to_owned(),
+            Place::DryRun => "/dryRun".to_owned(),
             Place::Rules => "/redactionRules".to_owned(),
-            Place::Path(rule) => format!("/redactionRules/{rule}/path"),
-            Place::Format(rule) => format!("/redactionRules/{rule}/format"),
-            Place::Algorithm(rule) => format!("/redactionRules/{rule}/algorithm"),
+            Place::Rule(rule, member) => format!("/redactionRules/{rule}/{member}"),
         }
     }
 }
@@ -117,6 +118,30 @@ pub enum CompileFault {
     /// An `algorithm` that is neither `SHA-256` nor `HMAC-SHA-256`, or on a rule that does not hash.
     #[error("not an algorithm that hashing offers, or not a hash rule")]
     InvalidAlgorithm,
+    /// A `value` that is a list or an object, or longer than 256 bytes, or on a rule that does not replace.
+    #[error("not a value to replace others with, or not a replace rule")]
+    InvalidValue,
+    /// A `length` that is not 1 to 64, missing, or on a rule that does not truncate.
+    #[error("not a length to truncate to, or not a truncate rule")]
+    InvalidLength,
+    /// A `to` that is missing, a band of no width, or on a rule that does not generalize.
+    #[error("nothing to generalize to, or not a generalize rule")]
+    InvalidGeneral,
+    /// An `id` that is empty, longer than 64 characters or not printable, or that stands twice.
+    #[error("not an id, or the id of another rule")]
+    InvalidId,
+    /// Names that would be masked, or otherwise made alike: two members of one name are no event.
+    #[error("names can only be hashed or tokenized")]
+    NotForNames,
+    /// Tokens without a vault that keeps what they stand for.
+    #[error("tokens need a vault")]
+    NoVault,
+    /// Not a date and time as RFC 3339 has it.
+    #[error("not an rfc 3339 date and time")]
+    InvalidDate,
+    /// A document that is only to be tried: see [`DryRun`](crate::DryRun).
+    #[error("a dry run is no policy")]
+    OnlyDryRun,
     /// One field both hashed and masked with characters showing: the two recombine (PCI DSS 3.5.1.1).
     #[error("one field both hashed and partly shown")]
     HashedAndShown,

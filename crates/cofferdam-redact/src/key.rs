@@ -5,6 +5,8 @@
 //! tenant root = HKDF-SHA-256(ikm = deployment root, info = "cofferdam/redact/v1/tenant" | tenant)
 //! field key   = HKDF-SHA-256(ikm = tenant root,     info = "cofferdam/redact/v1" | field | epoch)
 //! digest      = "h1." epoch "." base64url(HMAC-SHA-256(field key, type tag | value)[..16])
+//! token key   = HKDF-SHA-256(ikm = tenant root,     info = "cofferdam/redact/v1/token" | field | epoch)
+//! token       = "t1." epoch "." base64url(HMAC-SHA-256(token key, type tag | value)[..16])
 //! ```
 //!
 //! Texts are preceded by their length, so that no two inputs run together. A plain SHA-256 of a
@@ -24,6 +26,7 @@ use crate::error::CompileFault;
 
 const TENANT_LABEL: &[u8] = b"cofferdam/redact/v1/tenant";
 const FIELD_LABEL: &[u8] = b"cofferdam/redact/v1";
+const TOKEN_LABEL: &[u8] = b"cofferdam/redact/v1/token";
 const DIGEST_LEN: usize = 16;
 const ENCODED_LEN: usize = 22;
 
@@ -51,11 +54,30 @@ impl RedactionKey {
 
     /// The hasher of one field of one tenant; a field is its names.
     pub(crate) fn hasher(&self, tenant: &TenantId, field: &[&str]) -> Result<Hasher, CompileFault> {
+        self.keyed(tenant, field, FIELD_LABEL, 'h')
+    }
+
+    /// That which makes tokens: nothing of them is to be had from a digest of the same value.
+    pub(crate) fn tokenizer(
+        &self,
+        tenant: &TenantId,
+        field: &[&str],
+    ) -> Result<Hasher, CompileFault> {
+        self.keyed(tenant, field, TOKEN_LABEL, 't')
+    }
+
+    fn keyed(
+        &self,
+        tenant: &TenantId,
+        field: &[&str],
+        label: &[u8],
+        letter: char,
+    ) -> Result<Hasher, CompileFault> {
         let mut info = TENANT_LABEL.to_vec();
         push_text(tenant.as_str(), &mut info);
         let tenant_root = derive(&self.root, &info)?;
         info.clear();
-        info.extend_from_slice(FIELD_LABEL);
+        info.extend_from_slice(label);
         field.iter().for_each(|name| push_text(name, &mut info));
         info.extend_from_slice(&self.epoch.to_be_bytes());
         let field_key = derive(&tenant_root, &info)?;
@@ -63,7 +85,7 @@ impl RedactionKey {
         let mut block = Zeroizing::new([0; 64]);
         block[..32].copy_from_slice(&*field_key);
         let keyed = Hmac::new((&*block).into());
-        Ok(Hasher { keyed, prefix: format!("h1.{}.", self.epoch).into() })
+        Ok(Hasher { keyed, prefix: format!("{letter}1.{}.", self.epoch).into() })
     }
 }
 

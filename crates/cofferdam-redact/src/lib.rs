@@ -6,20 +6,26 @@
 //! large pieces and never parsed into a tree.
 //!
 //! Names in paths look through arrays, as the paths of `cofferdam-filter` do: where an object turns
-//! into a list of objects, a rule still finds its values.
+//! into a list of objects, a rule still finds its values. With `decode: json` they look into strings that
+//! hold JSON as well, three deep.
 //!
 //! A value under a rule is treated whole, whatever its type: a list where a string was expected, a
-//! number, an object whose *names* are the secret. Hashes are keyed, per tenant and per field. On
+//! number, an object whose *names* are the secret. Where the names of an object are what must go and its values
+//! stay, a rule has `target: names`. Hashes and tokens are keyed, per tenant and per field. On
 //! any doubt the pass fails, and the event goes nowhere.
 //!
-//! It does not look for secrets: it treats the values that paths name, and no others. It does not
-//! rename members, look inside strings that hold JSON (they are treated whole), fold the case of
-//! names, or support paths that need a second look (filters, slices, negative indices); such paths
-//! are refused when the policy is compiled, never ignored.
+//! What was done says a [`Report`]: rules and places, never a value. [`DryRun`] says it of a policy that is
+//! not in force, [`Alarms`] of rules that find nothing any more, and [`Policy::residue`] looks
+//! at what is left.
+//!
+//! It treats the values that paths name, and no others. It does not rename members otherwise, decode base64,
+//! fold the case of names, or support paths that need a second look (filters, slices, negative indices);
+//! such paths are refused when the policy is compiled, never ignored. `docs/REDACTION.md` has all that a
+//! rule may say.
 //!
 //! What remains visible: that a masked or hashed member is there, and in which order; for a mask the
-//! characters that its format shows (at most four, at most a quarter); for a hash which values of one
-//! tenant and field are equal. [`Strategy::Omit`] leaves nothing.
+//! characters that its format shows (at most four, at most a quarter); for a truncation or a generalization what its
+//! rule leaves; for a hash which values of one tenant and field are equal. [`Strategy::Omit`] leaves nothing.
 //!
 //! # Example
 //!
@@ -55,20 +61,33 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod action;
+mod automata;
 mod automaton;
+mod date;
 mod document;
 mod error;
+mod general;
 mod key;
 mod mask;
+mod nested;
 mod path;
+mod policies;
 mod policy;
 mod redact;
+mod report;
+mod residue;
 mod subsets;
 mod symbols;
+mod values;
+mod vault;
 mod walk;
 
-pub use document::{PolicyDocument, Rule, Strategy};
+pub use document::{Decode, General, PolicyDocument, Rule, Strategy, Target};
 pub use error::{CompileError, CompileFault};
 pub use key::RedactionKey;
+pub use policies::{DryRun, NotOneTenant, Policies};
 pub use policy::{Policy, PolicyLimits};
 pub use redact::Scratch;
+pub use report::{Alarms, Fired, Report};
+pub use vault::{MemoryVault, Vault, VaultFull};

@@ -1,17 +1,19 @@
 //! Policies: what a document becomes when it is compiled.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, num::NonZeroU32, sync::Arc};
 
 use cofferdam_core::{Scoped, TenantId};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    PolicyDocument, RedactionKey, Rule, Strategy,
-    automaton::{Automaton, Bounds},
+    PolicyDocument, RedactionKey, Rule, Strategy, Target, Vault,
+    action::{Action, Means},
+    automata::{Automata, Sort},
+    automaton::{Bounds, Ending},
+    date,
     error::{CompileError, CompileFault, Place},
-    key::{Hasher, push_text},
-    mask::Mask,
-    path::Path,
+    key::push_text,
+    path::{Path, Selector},
 };
 
 /// What a policy may be at most, and what it may make of an event.
@@ -23,6 +25,7 @@ pub struct PolicyLimits {
     max_table_entries: usize,
     max_growth: usize,
     exact_paths: bool,
+    residue_every: Option<NonZeroU32>,
 }
 
 /// 1,000 rules; paths of 512 bytes; 4,096 states and 4,194,304 table entries of two bytes; output
@@ -36,6 +39,7 @@ impl Default for PolicyLimits {
             max_table_entries: 1 << 22,
             max_growth: 256 << 10,
             exact_paths: false,
+            residue_every: None,
         }
     }
 }
@@ -76,21 +80,39 @@ impl PolicyLimits {
     pub fn with_max_growth(self, max_growth: usize) -> Self {
         Self { max_growth, ..self }
     }
+
+    /// The same limits, with one of so many events read again after it was redacted, and refused if
+    /// a rule still finds something in it. Without debug assertions it is none at first; with them it is
+    /// always each one. A policy that leaves out elements and finds others by their index reads none:
+    /// there, those that moved up are found.
+    #[must_use]
+    pub fn with_residue_every(self, events: NonZeroU32) -> Self {
+        Self { residue_every: Some(events), ..self }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            states: self.max_states,
+            entries: self.max_table_entries,
+            through_arrays: !self.exact_paths,
+            ending: Ending::Fires,
+        }
+    }
 }
 
 /// A compiled redaction policy of one tenant. Immutable; share it behind an `Arc`, replace it whole.
 pub struct Policy {
     tenant: TenantId,
     version: u32,
+    effective_from: Option<i64>,
+    ids: Box<[Option<Box<str>>]>,
+    must_match: Box<[usize]>,
     actions: Box<[Action]>,
-    automaton: Automaton,
+    automata: Automata,
     max_growth: usize,
-}
-
-pub(crate) enum Action {
-    Mask(Mask),
-    Hash(Box<Hasher>),
-    Omit,
+    /// Whether what is left of an event shows for sure if something went by.
+    shows_residue: bool,
+    residue_every: Option<NonZeroU32>,
 }
 
 impl Policy {
@@ -104,12 +126,47 @@ impl Policy {
     /// # Errors
     ///
     /// A [`CompileError`] for the first member that is at fault. Refused are filters, functions,
-    /// slices, negative indices, `$` alone, a second `..`; a format or an algorithm where it means
-    /// nothing; one path both hashed and masked with characters showing; and what exceeds `limits`.
+    /// slices, negative indices, `$` alone, a second `..`; a member where it means nothing; one path
+    /// both hashed and shown in part; tokens, which need a vault; a dry run; and what exceeds `limits`.
     pub fn compile(
         document: &PolicyDocument,
         key: &RedactionKey,
         limits: PolicyLimits,
+    ) -> Result<Self, CompileError> {
+        Self::enforced(document, key, limits, None)
+    }
+
+    /// The same with a vault for what tokens stand for.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Self::compile).
+    pub fn compile_with_vault(
+        document: &PolicyDocument,
+        key: &RedactionKey,
+        limits: PolicyLimits,
+        vault: &Arc<dyn Vault>,
+    ) -> Result<Self, CompileError> {
+        Self::enforced(document, key, limits, Some(vault))
+    }
+
+    fn enforced(
+        document: &PolicyDocument,
+        key: &RedactionKey,
+        limits: PolicyLimits,
+        vault: Option<&Arc<dyn Vault>>,
+    ) -> Result<Self, CompileError> {
+        if document.dry_run {
+            return Err(CompileError::new(Place::DryRun, CompileFault::OnlyDryRun));
+        }
+        Self::new(document, key, limits, vault)
+    }
+
+    pub(crate) fn new(
+        document: &PolicyDocument,
+        key: &RedactionKey,
+        limits: PolicyLimits,
+        vault: Option<&Arc<dyn Vault>>,
     ) -> Result<Self, CompileError> {
         let tenant = TenantId::parse(&document.tenant_id)
             .map_err(|_| CompileError::new(Place::Tenant, CompileFault::InvalidTenantId))?;
@@ -118,28 +175,35 @@ impl Policy {
         if rules.len() > limits.max_rules {
             return Err(refuse_rules(CompileFault::TooManyRules));
         }
+        let ids = ids(rules)?;
+        let means = Means { tenant: &tenant, key, vault };
         let mut paths = Vec::with_capacity(rules.len());
         let mut actions = Vec::with_capacity(rules.len());
         for (at, rule) in rules.iter().enumerate() {
             let path = Path::parse(&rule.path, limits.max_path_bytes)
-                .map_err(|fault| CompileError::new(Place::Path(at), fault))?;
-            actions.push(Action::new(rule, at, &path, &tenant, key)?);
+                .map_err(|fault| CompileError::new(Place::Rule(at, "path"), fault))?;
+            actions.push(Action::new(rule, at, &path, &means)?);
             paths.push(path);
         }
-        refuse_hashed_and_shown(&paths, &actions)?;
-        let bounds = Bounds {
-            states: limits.max_states,
-            entries: limits.max_table_entries,
-            through_arrays: !limits.exact_paths,
+        refuse_linked_and_shown(rules, &paths, &actions)?;
+        let sort = |rule: usize| Sort {
+            is_of_names: rules[rule].target == Target::Names,
+            decodes: rules[rule].decode.is_some(),
         };
-        let automaton =
-            Automaton::new(&paths, |rule| rules[rule].strategy, bounds).map_err(refuse_rules)?;
+        let automata = Automata::new(&paths, sort, |rule| rules[rule].strategy, limits.bounds())
+            .map_err(refuse_rules)?;
+        let must_match = (0..rules.len()).filter(|&rule| rules[rule].must_match).collect();
         Ok(Self {
-            version: version(document, key),
+            version: document.version.unwrap_or_else(|| version(document, key)),
+            effective_from: effective_from(document)?,
+            ids,
+            must_match,
             tenant,
             actions: actions.into(),
-            automaton,
+            automata,
             max_growth: limits.max_growth,
+            shows_residue: shows_residue(rules, &paths),
+            residue_every: limits.residue_every,
         })
     }
 
@@ -149,15 +213,33 @@ impl Policy {
         Self { version, ..self }
     }
 
-    /// The version that every redaction is recorded under. Unless the caller set one it is derived
-    /// from the tenant, the rules and the key's epoch: equal documents have equal versions.
+    /// The version that every redaction is recorded under. Unless the document or the caller set one it is
+    /// derived from the tenant, the rules and the key's epoch: equal documents have equal versions.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    pub(crate) fn automaton(&self) -> &Automaton {
-        &self.automaton
+    /// From when on it counts, in milliseconds since the Unix epoch: see [`Policies`](crate::Policies).
+    #[must_use]
+    pub fn effective_from(&self) -> Option<i64> {
+        self.effective_from
+    }
+
+    /// What a rule is called, if its document says so.
+    #[must_use]
+    pub fn rule_id(&self, rule: usize) -> Option<&str> {
+        self.ids.get(rule)?.as_deref()
+    }
+
+    /// The rules that have to find something: see [`Alarms`](crate::Alarms).
+    #[must_use]
+    pub fn must_match(&self) -> &[usize] {
+        &self.must_match
+    }
+
+    pub(crate) fn automata(&self) -> &Automata {
+        &self.automata
     }
 
     /// The action of a rule that fired.
@@ -165,8 +247,20 @@ impl Policy {
         &self.actions[rule]
     }
 
+    pub(crate) fn rules(&self) -> usize {
+        self.actions.len()
+    }
+
     pub(crate) fn max_growth(&self) -> usize {
         self.max_growth
+    }
+
+    /// How often what is left of an event is read again.
+    pub(crate) fn residue_every(&self) -> Option<u32> {
+        // Where it costs nobody anything, each one.
+        let every =
+            if cfg!(debug_assertions) { Some(1) } else { self.residue_every.map(u32::from) };
+        every.filter(|_| self.shows_residue)
     }
 }
 
@@ -179,7 +273,7 @@ impl Scoped for Policy {
 /// Shows sizes; neither keys nor paths.
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (states, entries) = self.automaton.size();
+        let (states, entries) = self.automata.size();
         f.debug_struct("Policy")
             .field("tenant", &self.tenant)
             .field("version", &self.version)
@@ -190,52 +284,60 @@ impl fmt::Debug for Policy {
     }
 }
 
-impl Action {
-    fn new(
-        rule: &Rule,
-        at: usize,
-        path: &Path,
-        tenant: &TenantId,
-        key: &RedactionKey,
-    ) -> Result<Self, CompileError> {
-        let refuse_format = |fault| CompileError::new(Place::Format(at), fault);
-        let refuse_algorithm = |fault| CompileError::new(Place::Algorithm(at), fault);
-        if rule.format.is_some() && rule.strategy != Strategy::Mask {
-            return Err(refuse_format(CompileFault::InvalidFormat));
+fn ids(rules: &[Rule]) -> Result<Box<[Option<Box<str>>]>, CompileError> {
+    let mut known = BTreeSet::new();
+    let id = |(at, rule): (usize, &Rule)| {
+        let Some(id) = &rule.id else { return Ok(None) };
+        let length = id.chars().count();
+        if !(1..=64).contains(&length) || id.contains(char::is_control) || !known.insert(id.clone())
+        {
+            return Err(CompileError::new(Place::Rule(at, "id"), CompileFault::InvalidId));
         }
-        if rule.algorithm.is_some() && rule.strategy != Strategy::Hash {
-            return Err(refuse_algorithm(CompileFault::InvalidAlgorithm));
-        }
-        match (rule.strategy, rule.algorithm.as_deref()) {
-            (Strategy::Omit, _) => Ok(Self::Omit),
-            (Strategy::Mask, _) => {
-                Mask::parse(rule.format.as_deref()).map(Self::Mask).map_err(refuse_format)
-            }
-            // `SHA-256` names the hash inside the HMAC; there is no unkeyed hash to be had.
-            (Strategy::Hash, None | Some("SHA-256" | "HMAC-SHA-256")) => {
-                let hasher = key.hasher(tenant, &path.field());
-                hasher.map(|hasher| Self::Hash(Box::new(hasher))).map_err(refuse_algorithm)
-            }
-            (Strategy::Hash, Some(_)) => Err(refuse_algorithm(CompileFault::InvalidAlgorithm)),
-        }
-    }
+        Ok(Some(Box::from(id.as_str())))
+    };
+    rules.iter().enumerate().map(id).collect()
+}
+
+fn effective_from(document: &PolicyDocument) -> Result<Option<i64>, CompileError> {
+    let Some(text) = &document.effective_from else { return Ok(None) };
+    let wall_ms = date::parse(text).and_then(|date| date.wall_ms);
+    let refused = CompileError::new(Place::EffectiveFrom, CompileFault::InvalidDate);
+    wall_ms.map(Some).ok_or(refused)
 }
 
 /// A digest and the last digits of one number together give most numbers away.
-fn refuse_hashed_and_shown(paths: &[Path], actions: &[Action]) -> Result<(), CompileError> {
+fn refuse_linked_and_shown(
+    rules: &[Rule],
+    paths: &[Path],
+    actions: &[Action],
+) -> Result<(), CompileError> {
     let mut by_path: Vec<usize> = (0..paths.len()).collect();
     by_path.sort_by_key(|&rule| &paths[rule]);
-    for rules in by_path.chunk_by(|&a, &b| paths[a] == paths[b]) {
-        let shown = rules.iter().find(|&&rule| match &actions[rule] {
-            Action::Mask(mask) => mask.shows(),
-            Action::Hash(_) | Action::Omit => false,
-        });
-        let hashed = rules.iter().any(|&rule| matches!(actions[rule], Action::Hash(_)));
-        if let (Some(&rule), true) = (shown, hashed) {
-            return Err(CompileError::new(Place::Format(rule), CompileFault::HashedAndShown));
+    for alike in by_path.chunk_by(|&a, &b| paths[a] == paths[b]) {
+        let is_of_value = |rule: &&usize| rules[**rule].target == Target::Value;
+        let shown = alike.iter().find(|rule| actions[**rule].shows());
+        let linked = alike.iter().filter(is_of_value).any(|&rule| actions[rule].links());
+        if let (Some(&rule), true) = (shown, linked) {
+            let member = match actions[rule] {
+                Action::Truncate(_) => "length",
+                Action::Generalize(_) => "to",
+                _ => "format",
+            };
+            let place = Place::Rule(rule, member);
+            return Err(CompileError::new(place, CompileFault::HashedAndShown));
         }
     }
     Ok(())
+}
+
+/// Where elements are left out, others move up to their places, and a rule by index finds them there.
+fn shows_residue(rules: &[Rule], paths: &[Path]) -> bool {
+    let has_index = |path: &Path| {
+        let mut selectors = path.segments.iter().flat_map(|segment| &segment.selectors);
+        selectors.any(|selector| matches!(selector, Selector::Index(_)))
+    };
+    let leaves_out = |rule: &Rule| rule.strategy == Strategy::Omit || rule.decode.is_some();
+    !paths.iter().any(has_index) || !rules.iter().any(leaves_out)
 }
 
 fn version(document: &PolicyDocument, key: &RedactionKey) -> u32 {
@@ -243,12 +345,8 @@ fn version(document: &PolicyDocument, key: &RedactionKey) -> u32 {
     push_text(&document.tenant_id, &mut text);
     text.extend_from_slice(&key.epoch().to_be_bytes());
     for rule in &document.redaction_rules {
-        push_text(&rule.path, &mut text);
-        text.push(rule.strategy as u8);
-        for option in [&rule.format, &rule.algorithm] {
-            text.push(option.is_some().into());
-            push_text(option.as_deref().unwrap_or_default(), &mut text);
-        }
+        // Its own JSON has all of its members in one order; plain data is always JSON.
+        push_text(&serde_json::to_string(rule).unwrap_or_default(), &mut text);
     }
     let digest = Sha256::digest(&text);
     digest.first_chunk().map_or(0, |head| u32::from_be_bytes(*head))

@@ -8,24 +8,31 @@ use std::{
 };
 
 use crate::{
-    automaton::{Bounds, DEAD, Entry, FIRES},
+    automaton::{Bounds, DEAD, Ending, Entry, FIRES, Way},
     error::CompileFault,
-    path::{Path, Selector},
+    path::Selector,
     symbols::Symbols,
 };
 
 /// What the building of one automaton may cost, in positions looked at.
 const MAX_WORK: usize = 1 << 25;
 
-/// The table `[state][symbol]` of `paths`. State 0 is dead; state 1 is the root, if it is not.
-/// Where several rules fire, that of the lowest rank is entered.
+/// Where steps lead to.
+pub(crate) struct Table {
+    /// `[state][symbol]`. State 0 is dead; state 1 is the root, if it is not.
+    pub(crate) entries: Vec<Entry>,
+    /// Of each state the rule that marks it, if rules mark: see [`Ending`].
+    pub(crate) marks: Vec<Option<Entry>>,
+}
+
+/// The table of `ways`. Where several rules fire, or mark, that of the lowest rank does.
 pub(crate) fn table(
-    paths: &[Path],
+    ways: &[Way<'_>],
     symbols: &Symbols,
     rank: &[usize],
     bounds: Bounds,
-) -> Result<Vec<Entry>, CompileFault> {
-    let positions = positions(paths, symbols);
+) -> Result<Table, CompileFault> {
+    let (positions, roots) = positions(ways, symbols, bounds.ending);
     let mut builder = Builder {
         symbols,
         positions: &positions,
@@ -35,31 +42,37 @@ pub(crate) fn table(
         numbers: BTreeMap::new(),
         states: BTreeMap::new(),
         rows: Vec::new(),
+        marks: Vec::new(),
         pending: Vec::new(),
         work: 0,
     };
-    builder.build(roots(paths))?;
-    Ok(builder.rows.concat())
+    builder.build(roots)?;
+    Ok(Table { entries: builder.rows.concat(), marks: builder.marks })
 }
 
-/// One segment of one path.
+/// One segment of one path, or the end of a path whose rule marks.
 struct Position {
     descends: bool,
     any: bool,
     /// Ascending.
     symbols: Vec<usize>,
     next: Next,
+    decodes: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Next {
     Position(usize),
     Fire(usize),
+    /// It waits for nothing; to have got there is what counts.
+    Mark(usize),
 }
 
-fn positions(paths: &[Path], symbols: &Symbols) -> Vec<Position> {
-    let mut positions = Vec::new();
-    for (rule, path) in paths.iter().enumerate() {
+/// The positions of all ways, and which are the first ones.
+fn positions(ways: &[Way<'_>], symbols: &Symbols, ending: Ending) -> (Vec<Position>, Vec<usize>) {
+    let (mut positions, mut roots) = (Vec::new(), Vec::new());
+    for &Way { rule, path, decodes } in ways {
+        roots.push(positions.len());
         for (at, segment) in path.segments.iter().enumerate() {
             let mut own = Vec::new();
             for selector in &segment.selectors {
@@ -70,27 +83,26 @@ fn positions(paths: &[Path], symbols: &Symbols) -> Vec<Position> {
                 }
             }
             own.sort_unstable();
-            let last = at + 1 == path.segments.len();
+            let last = at + 1 == path.segments.len() && ending == Ending::Fires;
             positions.push(Position {
                 descends: segment.descends,
                 any: segment.selectors.contains(&Selector::Wildcard),
                 symbols: own,
                 next: if last { Next::Fire(rule) } else { Next::Position(positions.len() + 1) },
+                decodes,
             });
         }
+        if ending == Ending::Marks {
+            let next = Next::Mark(rule);
+            let symbols = Vec::new();
+            positions.push(Position { descends: false, any: false, symbols, next, decodes });
+        }
     }
-    positions
+    (positions, roots)
 }
 
-/// The first position of each path.
-fn roots(paths: &[Path]) -> Vec<usize> {
-    let mut first = 0;
-    let starts = paths.iter().map(|path| {
-        first += path.segments.len();
-        first - path.segments.len()
-    });
-    starts.collect()
-}
+/// The number of the empty set.
+const NONE: usize = 0;
 
 /// A state: the number of its set of standing positions, and its moving ones, ascending.
 type Key = (usize, Vec<usize>);
@@ -101,12 +113,13 @@ struct Builder<'a> {
     /// Of each rule; the lowest fires.
     rank: &'a [usize],
     bounds: Bounds,
-    /// Sets of standing positions, ascending; number 0 is empty.
+    /// Sets of standing positions, ascending; that of number [`NONE`] is empty.
     standing: Vec<Rc<[usize]>>,
     numbers: BTreeMap<Rc<[usize]>, usize>,
     states: BTreeMap<Key, Entry>,
     /// Empty where not yet computed.
     rows: Vec<Vec<Entry>>,
+    marks: Vec<Option<Entry>>,
     pending: Vec<(Entry, Key)>,
     work: usize,
 }
@@ -114,6 +127,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn build(&mut self, roots: Vec<usize>) -> Result<(), CompileFault> {
         self.rows.push(vec![DEAD; self.symbols.len()]);
+        self.marks.push(None);
         let none = self.number(Vec::new());
         let (standing, moving) = roots.into_iter().partition(|&at| self.positions[at].descends);
         self.intern(none, standing, moving)?;
@@ -129,6 +143,7 @@ impl Builder<'_> {
         let (set, moving) = key;
         let positions = self.positions;
         let mut look: BTreeSet<usize> = symbols_of(positions, moving);
+        look.insert(self.symbols.decoded());
         let copied = !moving.is_empty() && !moving.iter().any(|&at| positions[at].any);
         let mut row = if copied {
             self.resting_row(*set)?
@@ -163,6 +178,13 @@ impl Builder<'_> {
         if self.work > MAX_WORK {
             return Err(CompileFault::TooComplex);
         }
+        if symbol == self.symbols.decoded() {
+            // Inside of a string everything waits on as it did outside, if its rule looks there.
+            let decodes = |at: &&usize| self.positions[**at].decodes;
+            let own = |of: &[usize]| of.iter().filter(decodes).copied().collect();
+            let (standing, moving) = (own(&standing), own(moving));
+            return self.intern(NONE, standing, moving);
+        }
         let (mut arrived, mut moved) = (Vec::new(), Vec::new());
         let mut fires: Option<usize> = None;
         let is_element = self.bounds.through_arrays && symbol > self.symbols.other_name();
@@ -177,6 +199,7 @@ impl Builder<'_> {
             match position.next {
                 Next::Position(next) if self.positions[next].descends => arrived.push(next),
                 Next::Position(next) => moved.push(next),
+                Next::Mark(_) => {}
                 Next::Fire(rule) => {
                     let best = fires.is_none_or(|other| self.rank[rule] < self.rank[other]);
                     fires = if best { Some(rule) } else { fires };
@@ -215,12 +238,18 @@ impl Builder<'_> {
         if let Some(&state) = self.states.get(&key) {
             return Ok(state);
         }
+        let marking = key.1.iter().filter_map(|&at| match self.positions[at].next {
+            Next::Mark(rule) => Some(rule),
+            _ => None,
+        });
+        let mark = marking.min_by_key(|&rule| self.rank[rule]).map(|rule| rule as Entry);
         let state = self.rows.len();
         let entries = (state + 1) * self.symbols.len();
         if state >= self.bounds.states.min(FIRES.into()) || entries > self.bounds.entries {
             return Err(CompileFault::TooComplex);
         }
         self.rows.push(Vec::new());
+        self.marks.push(mark);
         self.states.insert(key.clone(), state as Entry);
         self.pending.push((state as Entry, key));
         Ok(state as Entry)

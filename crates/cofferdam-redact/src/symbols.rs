@@ -1,4 +1,5 @@
-//! The alphabet of the automaton: every name and index that a path mentions, and "any other".
+//! The alphabet of the automata: every name and index that a path mentions, and "any other"; and the step into
+//! JSON that a string holds.
 //!
 //! A name of an event is looked up once, whatever the number of rules: first its length selects a
 //! bucket (mostly an empty one), then a binary search over the first and last eight bytes as
@@ -7,7 +8,7 @@
 use std::{cmp::Ordering, collections::BTreeSet};
 
 /// Symbols are numbers: names in the order of `keys`, any other name, indices in ascending order,
-/// any other index.
+/// any other index, and the step into a string.
 #[derive(Debug)]
 pub(crate) struct Symbols {
     /// Sorted by length, then `head` and `tail`, then bytes.
@@ -49,7 +50,17 @@ impl Symbols {
 
     /// How many symbols there are.
     pub(crate) fn len(&self) -> usize {
+        self.decoded() + 1
+    }
+
+    /// The step from a string to the value whose JSON it holds.
+    pub(crate) fn decoded(&self) -> usize {
         self.other_index() + 1
+    }
+
+    /// A name by its symbol; `None` of any other symbol.
+    pub(crate) fn text(&self, symbol: usize) -> Option<&str> {
+        core::str::from_utf8(self.bytes_of(self.keys.get(symbol)?)).ok()
     }
 
     pub(crate) fn other_name(&self) -> usize {
@@ -124,6 +135,7 @@ mod tests {
     fn indices_follow_the_names() {
         let symbols = Symbols::new(&BTreeSet::from(["a"]), &BTreeSet::from([0, 7]));
         assert_eq!([0, 1, 7].map(|index| symbols.index(index)), [2, 4, 3]);
-        assert_eq!((symbols.name(b"a"), symbols.other_name(), symbols.len()), (0, 1, 5));
+        assert_eq!((symbols.name(b"a"), symbols.other_name(), symbols.len()), (0, 1, 6));
+        assert_eq!((symbols.text(0), symbols.text(1), symbols.decoded()), (Some("a"), None, 5));
     }
 }

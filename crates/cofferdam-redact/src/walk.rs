@@ -1,4 +1,4 @@
-//! One walk down an event with the automaton: which rule fires where.
+//! One walk down an event with the automata: which rule fires where.
 //!
 //! The walk keeps one small frame per open container and skips what no rule can reach. It does not
 //! check the event again: under a dead state it takes strings and brackets only into account, so it
@@ -6,7 +6,7 @@
 
 use cofferdam_json::{Fault, Reader, Text, Token};
 
-use crate::automaton::{Automaton, State, Step};
+use crate::automata::{Arrival, At, Automata};
 
 /// Buffers of a walk.
 #[derive(Default)]
@@ -15,11 +15,34 @@ pub(crate) struct Buffers {
     name: Vec<u8>,
 }
 
-/// An open container: its state, and how many elements of it were read.
+/// An open container.
 #[derive(Clone, Copy)]
 struct Frame {
-    state: State,
+    at: At,
+    /// The rule about the names of its members.
+    names: Option<usize>,
+    /// How many elements of it were read.
     index: u64,
+    /// What it is called in the container around it.
+    key: Key,
+}
+
+/// What a value is called in its container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// By the symbol of its name.
+    Name(usize),
+    Index(u64),
+}
+
+/// Where in the event a rule fires.
+pub(crate) struct Spot<'w> {
+    outer: &'w [Frame],
+    /// So many of the containers have no key.
+    keyless: usize,
+    container: Key,
+    /// Unless it is the container that is meant.
+    member: Option<Key>,
 }
 
 /// A value that a rule fires at.
@@ -27,6 +50,12 @@ pub(crate) struct Hit<'e> {
     pub(crate) rule: usize,
     /// The value, or the first token of it.
     pub(crate) token: Token<'e>,
+    pub(crate) range: Range,
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
     /// Where the container's opening bracket or the sibling before it ends.
     pub(crate) after: usize,
     /// Where the value starts and ends.
@@ -34,9 +63,26 @@ pub(crate) struct Hit<'e> {
     pub(crate) end: usize,
 }
 
-/// What is done at the values that rules fire at, in the order of the event.
+/// What is done at what rules find, in the order of the event.
 pub(crate) trait Visit {
-    fn hit(&mut self, hit: &Hit<'_>) -> Result<(), Stop>;
+    /// Whether a rule leaves the member out, and its name with it.
+    fn leaves_out(&self, rule: usize) -> bool;
+
+    /// A value that a rule fires at.
+    fn hit(&mut self, hit: &Hit<'_>, spot: &Spot<'_>) -> Result<(), Stop>;
+
+    /// The name of a member, from quote to quote, that a rule treats and that stays.
+    fn name(
+        &mut self,
+        rule: usize,
+        name: Text<'_>,
+        range: Range,
+        spot: &Spot<'_>,
+    ) -> Result<(), Stop>;
+
+    /// A string into which a path may go on.
+    fn string(&mut self, at: At, text: Text<'_>, range: Range, spot: &Spot<'_>)
+    -> Result<(), Stop>;
 }
 
 /// The walk ended early: the bytes cannot be read, or the visitor gave up.
@@ -51,7 +97,7 @@ impl From<Fault> for Stop {
 
 /// Walks `event`, which must be an object with nothing after it.
 pub(crate) fn walk(
-    automaton: &Automaton,
+    automata: &Automata,
     event: &[u8],
     buffers: &mut Buffers,
     visitor: &mut impl Visit,
@@ -61,48 +107,157 @@ pub(crate) fn walk(
         return Err(Stop);
     }
     buffers.frames.clear();
-    let Some(state) = automaton.start() else {
+    let at = automata.start();
+    if at.is_dead() {
         reader.skip_container()?;
         return if reader.next()?.is_none() { Ok(()) } else { Err(Stop) };
-    };
-    let mut frame = Frame { state, index: 0 };
-    loop {
-        let after = reader.offset();
-        let (step, token) = match reader.next()? {
-            None => return Ok(()),
-            Some(Token::EndObject | Token::EndArray) => {
-                // Nothing is left to pop after the event's own end, and nothing but `None` follows.
-                frame = buffers.frames.pop().unwrap_or(frame);
-                continue;
-            }
-            Some(Token::Name(name)) => {
-                let step = automaton.member(frame.state, plain(name, &mut buffers.name));
-                if step == Step::Dead {
-                    reader.skip_value()?;
+    }
+    let names = automata.rule_of_names(at);
+    let frame = Frame { at, names, index: 0, key: Key::Index(0) };
+    Walk { automata, reader, frame, keyless: 1, buffers, visitor }.run()
+}
+
+/// Walks the container or string that is the value of `wrapped`'s only member, as if it stood `at` this place.
+pub(crate) fn walk_wrapped(
+    automata: &Automata,
+    wrapped: &[u8],
+    at: At,
+    buffers: &mut Buffers,
+    visitor: &mut impl Visit,
+) -> Result<(), Stop> {
+    let mut reader = Reader::new(wrapped);
+    reader.next()?;
+    reader.next()?;
+    let after = reader.offset();
+    let value = reader.next()?.ok_or(Stop)?;
+    let is_object = value == Token::BeginObject;
+    buffers.frames.clear();
+    if let Token::String(text) = value {
+        let range = Range { after, start: reader.token_start(), end: reader.offset() };
+        let spot = Spot { outer: &[], keyless: 1, container: Key::Index(0), member: None };
+        return visitor.string(at, text, range, &spot);
+    }
+    // The wrapper's own frame, of which nothing is left but its end.
+    buffers.frames.push(Frame { at, names: None, index: 0, key: Key::Index(0) });
+    let names = automata.rule_of_names(at).filter(|_| is_object);
+    let frame = Frame { at, names, index: 0, key: Key::Index(0) };
+    Walk { automata, reader, frame, keyless: 2, buffers, visitor }.run()
+}
+
+struct Walk<'w, 'e, V> {
+    automata: &'w Automata,
+    reader: Reader<'e>,
+    frame: Frame,
+    /// So many containers are no member of another one.
+    keyless: usize,
+    buffers: &'w mut Buffers,
+    visitor: &'w mut V,
+}
+
+impl<V: Visit> Walk<'_, '_, V> {
+    fn run(mut self) -> Result<(), Stop> {
+        loop {
+            let after = self.reader.offset();
+            let (arrival, token, key) = match self.reader.next()? {
+                None => return Ok(()),
+                Some(Token::EndObject | Token::EndArray) => {
+                    // Nothing is left to pop after the event's own end, and nothing but `None` follows.
+                    self.frame = self.buffers.frames.pop().unwrap_or(self.frame);
                     continue;
                 }
-                (step, reader.next()?.ok_or(Stop)?)
-            }
-            Some(token) => {
-                let step = automaton.element(frame.state, frame.index);
-                frame.index += 1;
-                (step, token)
-            }
-        };
-        match step {
-            Step::Dead => reader.skip_container()?,
-            Step::Into(state) => {
-                if matches!(token, Token::BeginObject | Token::BeginArray) {
-                    buffers.frames.push(frame);
-                    frame = Frame { state, index: 0 };
+                Some(Token::Name(name)) => {
+                    let symbol = self.automata.name(plain(name, &mut self.buffers.name));
+                    let arrival = self.automata.step(self.frame.at, symbol);
+                    if let Some(rule) = self.frame.names {
+                        self.name(rule, name, arrival, after)?;
+                    }
+                    if matches!(arrival, Arrival::Into(at) if at.is_dead()) {
+                        self.reader.skip_value()?;
+                        continue;
+                    }
+                    (arrival, self.reader.next()?.ok_or(Stop)?, Key::Name(symbol))
                 }
-            }
-            Step::Fire(rule) => {
-                let start = reader.token_start();
-                reader.skip_container()?;
-                visitor.hit(&Hit { rule, token, after, start, end: reader.offset() })?;
-            }
+                Some(token) => {
+                    let index = self.frame.index;
+                    self.frame.index += 1;
+                    let arrival = self.automata.step(self.frame.at, self.automata.index(index));
+                    (arrival, token, Key::Index(index))
+                }
+            };
+            self.arrive(arrival, token, key, after)?;
         }
+    }
+
+    #[inline]
+    fn arrive(
+        &mut self,
+        arrival: Arrival,
+        token: Token<'_>,
+        key: Key,
+        after: usize,
+    ) -> Result<(), Stop> {
+        let start = self.reader.token_start();
+        match (arrival, token) {
+            (Arrival::Fire(rule), token) => {
+                self.reader.skip_container()?;
+                let range = Range { after, start, end: self.reader.offset() };
+                let Self { frame, keyless, buffers, .. } = self;
+                let spot = Spot {
+                    outer: &buffers.frames,
+                    keyless: *keyless,
+                    container: frame.key,
+                    member: Some(key),
+                };
+                self.visitor.hit(&Hit { rule, token, range }, &spot)
+            }
+            (Arrival::Into(at), _) if at.is_dead() => Ok(self.reader.skip_container()?),
+            (Arrival::Into(at), Token::BeginObject | Token::BeginArray) => {
+                let is_object = token == Token::BeginObject;
+                let names = self.automata.rule_of_names(at).filter(|_| is_object);
+                self.buffers.frames.push(self.frame);
+                self.frame = Frame { at, names, index: 0, key };
+                Ok(())
+            }
+            (Arrival::Into(at), Token::String(text)) => {
+                let range = Range { after, start, end: self.reader.offset() };
+                let Self { frame, keyless, buffers, .. } = self;
+                let spot = Spot {
+                    outer: &buffers.frames,
+                    keyless: *keyless,
+                    container: frame.key,
+                    member: Some(key),
+                };
+                self.visitor.string(at, text, range, &spot)
+            }
+            (Arrival::Into(_), _) => Ok(()),
+        }
+    }
+
+    fn name(
+        &mut self,
+        rule: usize,
+        name: Text<'_>,
+        arrival: Arrival,
+        after: usize,
+    ) -> Result<(), Stop> {
+        if matches!(arrival, Arrival::Fire(other) if self.visitor.leaves_out(other)) {
+            return Ok(());
+        }
+        let start = self.reader.token_start();
+        let range = Range { after, start, end: start + name.raw().len() + 2 };
+        // It is the object's rule, so the object is where it fires.
+        let Self { frame, keyless, buffers, .. } = self;
+        let spot =
+            Spot { outer: &buffers.frames, keyless: *keyless, container: frame.key, member: None };
+        self.visitor.name(rule, name, range, &spot)
+    }
+}
+
+impl Spot<'_> {
+    /// The keys that lead from the event to the value.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        let outer = self.outer.iter().map(|frame| frame.key);
+        outer.chain([self.container]).chain(self.member).skip(self.keyless)
     }
 }
 

@@ -6,11 +6,14 @@ mod it {
     mod cases;
     mod compiling;
     mod compliance;
+    mod decoding;
     mod front_page;
     mod model;
     mod pipeline;
     mod properties;
+    mod reporting;
     mod scratch;
     mod secrets;
+    mod strategies;
     mod support;
 }

@@ -5,7 +5,7 @@ use cofferdam_redact::{
     CompileFault, Policy, PolicyDocument, PolicyLimits, RedactionKey, Rule, Strategy,
 };
 
-use super::support::{compile_for, mask, policy, rule};
+use super::support::{compile_for, mask, policy, rule, with};
 
 fn fault(rules: &[Rule]) -> (String, CompileFault) {
     let error = compile_for("acme", rules).unwrap_err();
@@ -43,22 +43,22 @@ fn a_refusal_names_the_rule_and_the_member() {
         (rule("a.b", Strategy::Omit), "path", CompileFault::MalformedPath),
         (mask("$.a", ""), "format", CompileFault::InvalidFormat),
         (
-            Rule { strategy: Strategy::Omit, ..mask("$.a", "*") },
+            with(mask("$.a", "*"), |rule| rule.strategy = Strategy::Omit),
             "format",
             CompileFault::InvalidFormat,
         ),
         (
-            Rule { algorithm: Some("MD5".into()), ..rule("$.a", Strategy::Hash) },
+            with(rule("$.a", Strategy::Hash), |rule| rule.algorithm = Some("MD5".into())),
             "algorithm",
             CompileFault::InvalidAlgorithm,
         ),
         (
-            Rule { algorithm: Some("sha-256".into()), ..rule("$.a", Strategy::Hash) },
+            with(rule("$.a", Strategy::Hash), |rule| rule.algorithm = Some("sha-256".into())),
             "algorithm",
             CompileFault::InvalidAlgorithm,
         ),
         (
-            Rule { algorithm: Some("SHA-256".into()), ..rule("$.a", Strategy::Mask) },
+            with(rule("$.a", Strategy::Mask), |rule| rule.algorithm = Some("SHA-256".into())),
             "algorithm",
             CompileFault::InvalidAlgorithm,
         ),
@@ -98,8 +98,7 @@ fn refuses_one_field_hashed_and_partly_shown() {
 
 #[test]
 fn limits_hold() {
-    let document =
-        |rules: Vec<Rule>| PolicyDocument { tenant_id: "acme".to_owned(), redaction_rules: rules };
+    let document = |rules: Vec<Rule>| PolicyDocument::new("acme", rules);
     let compile = |rules, limits| {
         let compiled = Policy::compile(&document(rules), &RedactionKey::new([7; 32], 1), limits);
         compiled.map(drop).map_err(|error| error.fault())
@@ -122,7 +121,7 @@ fn a_version_is_that_of_the_rules_unless_given() {
     let one = policy(&[mask("$.a", "**")]);
     assert_eq!(
         one.version(),
-        policy(&[mask("$['a']", "**")].map(|r| Rule { path: "$.a".into(), ..r })).version()
+        policy(&[with(mask("$['a']", "**"), |rule| rule.path = "$.a".into())]).version()
     );
     let others = [
         policy(&[mask("$.a", "*")]),

@@ -18,3 +18,26 @@ fn the_readme_says_what_the_front_page_says() {
     assert!(shown.len() > 10);
     assert_eq!(example(readme.lines()), shown);
 }
+
+/// The policy of docs/REDACTION.md is one, and uses every strategy.
+#[test]
+fn the_policy_of_the_documentation_compiles() {
+    use std::sync::Arc;
+
+    use cofferdam_redact::{
+        MemoryVault, Policy, PolicyDocument, PolicyLimits, RedactionKey, Strategy, Vault,
+    };
+
+    let text = include_str!("../../../../docs/REDACTION.md");
+    let policy = text.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut json = cofferdam_json::Scratch::new([1; 16]);
+    let document = PolicyDocument::parse(policy.as_bytes(), &mut json).unwrap();
+    let vault: Arc<dyn Vault> = Arc::new(MemoryVault::new(1));
+    let key = RedactionKey::new([7; 32], 1);
+    Policy::compile_with_vault(&document, &key, PolicyLimits::default(), &vault).unwrap();
+    let mut strategies: Vec<Strategy> =
+        document.redaction_rules.iter().map(|rule| rule.strategy).collect();
+    strategies.sort_unstable();
+    strategies.dedup();
+    assert_eq!(strategies.len(), 7);
+}

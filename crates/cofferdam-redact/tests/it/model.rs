@@ -91,6 +91,8 @@ fn tree(
             Strategy::Omit => None,
             Strategy::Mask => Some(rule.format.as_deref().unwrap_or("****").into()),
             Strategy::Hash => Some(digest(tenant, &rule.path, value).into()),
+            Strategy::Replace => Some(rule.value.clone().unwrap_or(Value::Null)),
+            other => panic!("no model of {other:?}"),
         };
     }
     Some(match value {

@@ -49,7 +49,7 @@ fn policy(tenant: &str, rules: usize, rng: &mut fastrand::Rng) -> Policy {
             }
         })
         .collect();
-    let document = PolicyDocument { tenant_id: tenant.to_owned(), redaction_rules: rules };
+    let document = PolicyDocument::new(tenant, rules);
     let limits = PolicyLimits::default();
     let limits = if rng.bool() { limits.with_max_growth(20) } else { limits };
     Policy::compile(&document, &RedactionKey::new(ROOT, EPOCH), limits).unwrap()

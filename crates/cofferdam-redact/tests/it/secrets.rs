@@ -67,10 +67,7 @@ fn a_fault_leaves_out_as_it_was() {
 
 #[test]
 fn output_that_grows_beyond_its_bound_is_refused() {
-    let document = PolicyDocument {
-        tenant_id: "acme".to_owned(),
-        redaction_rules: vec![rule("$.n[*]", Strategy::Hash)],
-    };
+    let document = PolicyDocument::new("acme", vec![rule("$.n[*]", Strategy::Hash)]);
     let limits = PolicyLimits::default().with_max_growth(1_000);
     let policy = Policy::compile(&document, &RedactionKey::new([7; 32], 1), limits).unwrap();
     let event = |n: usize| format!("{{\"n\":[{}0]}}", "0,".repeat(n - 1));

@@ -12,11 +12,17 @@ pub(crate) const ROOT: [u8; 32] = [7; 32];
 pub(crate) const EPOCH: u32 = 3;
 
 pub(crate) fn rule(path: &str, strategy: Strategy) -> Rule {
-    Rule { path: path.to_owned(), strategy, format: None, algorithm: None }
+    Rule::new(path, strategy)
 }
 
 pub(crate) fn mask(path: &str, format: &str) -> Rule {
-    Rule { format: Some(format.to_owned()), ..rule(path, Strategy::Mask) }
+    with(rule(path, Strategy::Mask), |rule| rule.format = Some(format.to_owned()))
+}
+
+/// A rule with something else about it.
+pub(crate) fn with(mut rule: Rule, change: impl FnOnce(&mut Rule)) -> Rule {
+    change(&mut rule);
+    rule
 }
 
 /// Compiles with paths to the letter, as the suite and the models that this is held against have
@@ -35,7 +41,7 @@ fn compile_with(
     rules: &[Rule],
     limits: PolicyLimits,
 ) -> Result<Policy, CompileError> {
-    let document = PolicyDocument { tenant_id: tenant.to_owned(), redaction_rules: rules.to_vec() };
+    let document = PolicyDocument::new(tenant, rules.to_vec());
     Policy::compile(&document, &RedactionKey::new(ROOT, EPOCH), limits)
 }
 

@@ -47,10 +47,7 @@ struct Bench {
 
 impl Bench {
     fn new(rules: Vec<TreeRule>) -> Self {
-        let document = PolicyDocument {
-            tenant_id: String::from("acme"),
-            redaction_rules: rules.iter().map(TreeRule::written).collect(),
-        };
+        let document = PolicyDocument::new("acme", rules.iter().map(TreeRule::written).collect());
         let key = RedactionKey::new([3; 32], 1);
         let policy = Policy::compile(&document, &key, PolicyLimits::default().with_exact_paths());
         Self {

@@ -71,8 +71,9 @@ impl TreeRule {
                 }
             }
         }
-        let format = (self.strategy == Strategy::Mask).then(|| String::from(MASK));
-        Rule { path, strategy: self.strategy, format, algorithm: None }
+        let mut rule = Rule::new(path, self.strategy);
+        rule.format = (self.strategy == Strategy::Mask).then(|| String::from(MASK));
+        rule
     }
 }
 
@@ -113,7 +114,8 @@ fn keep<'v>(rules: &[TreeRule], value: &'v Value, place: &mut Vec<Step<'v>>) -> 
         Some(Strategy::Omit) => return None,
         Some(Strategy::Hash) => return Some(Value::from(DIGEST)),
         Some(Strategy::Mask) => return Some(Value::from(MASK)),
-        None => {}
+        // No other is drawn.
+        Some(_) | None => {}
     }
     let mut keep_child = |step, child| {
         place.push(step);
