@@ -8,6 +8,7 @@ mod auth;
 mod filter;
 mod gateway;
 mod machine;
+mod redact;
 
 use std::{fmt::Write as _, fs};
 
@@ -32,11 +33,12 @@ struct Section {
     measure: fn(u32) -> Result<String, String>,
 }
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     Section { name: "pipeline", text: PIPELINE, measure: pipeline },
     Section { name: "gateway", text: GATEWAY, measure: gateways },
     Section { name: "auth", text: auth::TEXT, measure: auth::measure },
     Section { name: "filter", text: filter::TEXT, measure: filter::measure },
+    Section { name: "redact", text: redact::TEXT, measure: redact::measure },
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -45,7 +47,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         args.iter().map(String::as_str).filter(|arg| *arg != "--quick").collect();
     if named.iter().any(|name| !SECTIONS.iter().any(|section| section.name == *name)) {
         return Err(
-            "usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth] [filter]".to_owned()
+            "usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth] [filter] [redact]"
+                .to_owned(),
         );
     }
     let seconds = if quick { QUICK_SECONDS } else { 12 };
