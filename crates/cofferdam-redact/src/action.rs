@@ -25,8 +25,8 @@ pub(crate) enum Action {
     Mask(Mask),
     Tokenize(Box<Hasher>, Arc<dyn Vault>),
     Hash(Box<Hasher>),
-    /// As JSON.
-    Replace(Box<[u8]>),
+    /// As JSON, and as a text says it.
+    Replace(Box<[u8]>, Box<str>),
     Omit,
 }
 
@@ -62,6 +62,9 @@ impl Action {
         if rule.target == Target::Names && !keeps_apart {
             return refuse("target", CompileFault::NotForNames);
         }
+        if rule.target == Target::Names && !rule.detect.is_empty() {
+            return refuse("detect", CompileFault::DetectsNames);
+        }
         let (member, action) = Self::of(rule, path, means);
         action.map_err(|fault| CompileError::new(Place::Rule(at, member), fault))
     }
@@ -95,7 +98,7 @@ impl Action {
                     None => Err(CompileFault::NoVault),
                 },
             ),
-            Strategy::Replace => ("value", replacement(rule).map(Self::Replace)),
+            Strategy::Replace => ("value", replacement(rule)),
             Strategy::Truncate => (
                 "length",
                 match rule.length {
@@ -118,7 +121,7 @@ impl Action {
         match self {
             Self::Generalize(_) | Self::Truncate(_) => true,
             Self::Mask(mask) => mask.shows(),
-            Self::Tokenize(..) | Self::Hash(_) | Self::Replace(_) | Self::Omit => false,
+            Self::Tokenize(..) | Self::Hash(_) | Self::Replace(..) | Self::Omit => false,
         }
     }
 
@@ -130,7 +133,7 @@ impl Action {
     /// Whether `value`, some JSON, looks like what this action leaves; `text` is what it says if it is a string.
     pub(crate) fn fits(&self, value: &[u8], text: Option<&[u8]>) -> bool {
         let Some(bytes) = text else {
-            return matches!(self, Self::Replace(own) if **own == *value);
+            return matches!(self, Self::Replace(own, _) if **own == *value);
         };
         let Ok(text) = core::str::from_utf8(bytes) else { return false };
         match self {
@@ -138,7 +141,7 @@ impl Action {
             Self::Truncate(length) => text.chars().nth(*length).is_none(),
             Self::Mask(mask) => mask.fits(text),
             Self::Tokenize(hasher, _) | Self::Hash(hasher) => hasher.fits(bytes),
-            Self::Replace(own) => {
+            Self::Replace(own, _) => {
                 let mut written = Vec::new();
                 write_string(text, &mut written);
                 **own == *written
@@ -148,20 +151,23 @@ impl Action {
     }
 }
 
-fn replacement(rule: &Rule) -> Result<Box<[u8]>, CompileFault> {
-    let json = match &rule.value {
-        None => b"null".to_vec(),
+fn replacement(rule: &Rule) -> Result<Action, CompileFault> {
+    let (json, text) = match &rule.value {
+        None => (b"null".to_vec(), String::from("null")),
         Some(serde_json::Value::String(text)) => {
             let mut json = Vec::new();
             write_string(text, &mut json);
-            json
+            (json, text.clone())
         }
         Some(value) if value.is_array() || value.is_object() => {
             return Err(CompileFault::InvalidValue);
         }
-        Some(scalar) => scalar.to_string().into_bytes(),
+        Some(scalar) => (scalar.to_string().into_bytes(), scalar.to_string()),
     };
-    if json.len() <= MAX_VALUE { Ok(json.into()) } else { Err(CompileFault::InvalidValue) }
+    if json.len() > MAX_VALUE {
+        return Err(CompileFault::InvalidValue);
+    }
+    Ok(Action::Replace(json.into(), text.into()))
 }
 
 /// The first characters of a value: so many at most, and at most half of it, since of a short one they would be

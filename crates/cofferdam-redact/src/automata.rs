@@ -14,13 +14,20 @@ pub(crate) struct Automata {
     values: Automaton,
     /// The rules about the names of an object's members, if there are any.
     names: Option<Automaton>,
+    /// The rules about what stands in texts, if there are any.
+    texts: Option<Automaton>,
+    /// By rule: whether it looks into strings that hold JSON.
+    decodes: Box<[bool]>,
 }
 
 /// Where a walk is in each of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct At {
-    pub(crate) values: State,
-    pub(crate) names: State,
+    values: State,
+    names: State,
+    texts: State,
+    /// The rule by which all texts are treated that stand here or below.
+    pub(crate) under: Option<u16>,
 }
 
 /// What to do with a value.
@@ -31,43 +38,50 @@ pub(crate) enum Arrival {
     Into(At),
 }
 
-/// Why a rule is in one automaton and not in another.
+/// What a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sort {
-    pub(crate) is_of_names: bool,
-    pub(crate) decodes: bool,
+pub(crate) enum About {
+    Values,
+    Names,
+    Texts,
 }
 
 impl Automata {
     /// The automata of `paths`, by rule.
     pub(crate) fn new<S: Ord>(
         paths: &[Path],
-        sort: impl Fn(usize) -> Sort,
+        decodes: Box<[bool]>,
+        about: impl Fn(usize) -> About,
         strength: impl Fn(usize) -> S,
         bounds: Bounds,
     ) -> Result<Self, CompileFault> {
         let symbols = alphabet(paths);
         let rank = ranked(paths.len(), strength);
-        let build = |is_of_names: bool, ending| {
+        let build = |own: About, ending| {
             let ways: Vec<Way<'_>> = paths
                 .iter()
                 .enumerate()
-                .map(|(rule, path)| (sort(rule), rule, path))
-                .filter(|(sort, ..)| sort.is_of_names == is_of_names)
-                .map(|(sort, rule, path)| Way { rule, path, decodes: sort.decodes })
+                .filter(|(rule, _)| about(*rule) == own)
+                .map(|(rule, path)| Way { rule, path, decodes: decodes[rule] })
                 .collect();
             Automaton::new(&ways, &symbols, &rank, Bounds { ending, ..bounds })
         };
-        let values = build(false, Ending::Fires)?;
-        let has_names = (0..paths.len()).any(|rule| sort(rule).is_of_names);
-        let names = if has_names { Some(build(true, Ending::Marks)?) } else { None };
-        Ok(Self { values, names, symbols })
+        let marking = |own: About| {
+            let is_any = (0..paths.len()).any(|rule| about(rule) == own);
+            if is_any { build(own, Ending::Marks).map(Some) } else { Ok(None) }
+        };
+        let values = build(About::Values, Ending::Fires)?;
+        let (names, texts) = (marking(About::Names)?, marking(About::Texts)?);
+        Ok(Self { values, names, texts, decodes, symbols })
     }
 
     /// Where a walk begins.
     pub(crate) fn start(&self) -> At {
-        let names = self.names.as_ref().map_or(State::DEAD, Automaton::start);
-        At { values: self.values.start(), names }
+        let start = |automaton: &Option<Automaton>| {
+            automaton.as_ref().map_or(State::DEAD, Automaton::start)
+        };
+        let (names, texts) = (start(&self.names), start(&self.texts));
+        At { values: self.values.start(), names, texts, under: None }
     }
 
     /// The symbol of a member's name.
@@ -89,23 +103,24 @@ impl Automata {
 
     #[inline]
     pub(crate) fn step(&self, at: At, symbol: usize) -> Arrival {
-        let names = match &self.names {
-            Some(names) => into(names.step(at.names, symbol)),
-            None => State::DEAD,
-        };
         match self.values.step(at.values, symbol) {
             Step::Fire(rule) => Arrival::Fire(rule),
-            Step::Into(values) => Arrival::Into(At { values, names }),
+            Step::Into(values) => {
+                let names = mark(&self.names, at.names, symbol);
+                let texts = mark(&self.texts, at.texts, symbol);
+                let own = self.texts.as_ref().and_then(|automaton| automaton.mark(texts));
+                let under = own.map(|rule| rule as u16).or(at.under);
+                Arrival::Into(At { values, names, texts, under })
+            }
         }
     }
 
-    /// Where a walk goes on in the JSON that a string holds.
-    pub(crate) fn decoded(&self, at: At) -> At {
-        match self.step(at, self.symbols.decoded()) {
-            Arrival::Into(at) => at,
-            // No path ends with the step into a string.
-            Arrival::Fire(_) => At { values: State::DEAD, names: State::DEAD },
-        }
+    /// Where a walk goes on in the JSON that a string holds, if a rule looks there.
+    pub(crate) fn decoded(&self, at: At) -> Option<At> {
+        let Arrival::Into(inside) = self.step(at, self.symbols.decoded()) else { return None };
+        let decodes = |rule: u16| self.decodes.get(usize::from(rule)).is_some_and(|own| *own);
+        let is_dead = inside.values.is_dead() && inside.names.is_dead() && inside.texts.is_dead();
+        if is_dead && !at.under.is_some_and(decodes) { None } else { Some(inside) }
     }
 
     /// The rule by which the names of the members of this object are treated.
@@ -117,8 +132,8 @@ impl Automata {
     /// States, the dead ones included, and entries of the tables.
     pub(crate) fn size(&self) -> (usize, usize) {
         let (states, entries) = self.values.size();
-        let (more_states, more_entries) = self.names.as_ref().map_or((0, 0), Automaton::size);
-        (states + more_states, entries + more_entries)
+        let more = self.names.iter().chain(&self.texts).map(Automaton::size);
+        more.fold((states, entries), |(states, entries), more| (states + more.0, entries + more.1))
     }
 }
 
@@ -126,15 +141,18 @@ impl At {
     /// Whether no rule has anything to do with what stands here.
     #[inline]
     pub(crate) fn is_dead(self) -> bool {
-        self.values.is_dead() && self.names.is_dead()
+        self.values.is_dead()
+            && self.names.is_dead()
+            && self.texts.is_dead()
+            && self.under.is_none()
     }
 }
 
-/// Rules that mark fire nothing.
+/// The step of an automaton whose rules mark: they fire nothing.
 #[inline]
-fn into(step: Step) -> State {
-    match step {
-        Step::Into(state) => state,
-        Step::Fire(_) => State::DEAD,
+fn mark(automaton: &Option<Automaton>, state: State, symbol: usize) -> State {
+    match automaton.as_ref().map(|automaton| automaton.step(state, symbol)) {
+        Some(Step::Into(state)) => state,
+        Some(Step::Fire(_)) | None => State::DEAD,
     }
 }

@@ -4,7 +4,10 @@ use cofferdam_json as json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{CompileError, CompileFault, Place};
+use crate::{
+    Detector,
+    error::{CompileError, CompileFault, Place},
+};
 
 /// A redaction policy as it is written down: plain data, nothing checked but its shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +60,9 @@ pub struct Rule {
     /// What of the place is treated.
     #[serde(default, skip_serializing_if = "Target::is_value")]
     pub target: Target,
+    /// If there are some: the strategy is for what they find in the text there, and not for the whole of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detect: Vec<Detector>,
     /// Whether the path goes on inside of strings that hold JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<Decode>,
@@ -145,6 +151,7 @@ impl Rule {
             length: None,
             to: None,
             target: Target::Value,
+            detect: Vec::new(),
             decode: None,
             must_match: false,
         }

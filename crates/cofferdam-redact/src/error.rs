@@ -133,6 +133,9 @@ pub enum CompileFault {
     /// Names that would be masked, or otherwise made alike: two members of one name are no event.
     #[error("names can only be hashed or tokenized")]
     NotForNames,
+    /// Detectors for names, which are treated whole.
+    #[error("detectors look into texts, not names")]
+    DetectsNames,
     /// Tokens without a vault that keeps what they stand for.
     #[error("tokens need a vault")]
     NoVault,

@@ -18,7 +18,8 @@
 //! not in force, [`Alarms`] of rules that find nothing any more, and [`Policy::residue`] looks
 //! at what is left.
 //!
-//! It treats the values that paths name, and no others. It does not rename members otherwise, decode base64,
+//! It treats what paths name, and nothing else. In free text under a path a rule can look for secrets
+//! ([`Detector`]), which finds most and not all. It does not rename members otherwise, decode base64,
 //! fold the case of names, or support paths that need a second look (filters, slices, negative indices);
 //! such paths are refused when the policy is compiled, never ignored. `docs/REDACTION.md` has all that a
 //! rule may say.
@@ -65,6 +66,7 @@ mod action;
 mod automata;
 mod automaton;
 mod date;
+mod detect;
 mod document;
 mod error;
 mod general;
@@ -83,6 +85,7 @@ mod values;
 mod vault;
 mod walk;
 
+pub use detect::Detector;
 pub use document::{Decode, General, PolicyDocument, Rule, Strategy, Target};
 pub use error::{CompileError, CompileFault};
 pub use key::RedactionKey;

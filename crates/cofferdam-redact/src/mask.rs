@@ -56,6 +56,13 @@ impl Mask {
 
     /// Appends the masked `value` to `out` as a JSON string.
     pub(crate) fn write(&self, value: &str, line: &mut String, out: &mut Vec<u8>) {
+        line.clear();
+        self.push(value, line);
+        write_string(line, out);
+    }
+
+    /// Appends the masked `value` to `text`.
+    pub(crate) fn push(&self, value: &str, text: &mut String) {
         let mut may_show = MAX_SHOWN.min(value.chars().count() / CHARS_PER_SHOWN);
         let mut from_end = value.chars().rev();
         let mut chars = ['*'; MAX_WIDTH];
@@ -70,9 +77,7 @@ impl Mask {
                 _ => {}
             }
         }
-        line.clear();
-        line.extend(chars.iter());
-        write_string(line, out);
+        text.extend(chars.iter());
     }
 
     /// Whether `text` looks like this mask at work.

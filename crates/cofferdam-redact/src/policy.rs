@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     PolicyDocument, RedactionKey, Rule, Strategy, Target, Vault,
     action::{Action, Means},
-    automata::{Automata, Sort},
+    automata::{About, Automata},
     automaton::{Bounds, Ending},
     date,
+    detect::DetectorSet,
     error::{CompileError, CompileFault, Place},
     key::push_text,
     path::{Path, Selector},
@@ -108,6 +109,7 @@ pub struct Policy {
     ids: Box<[Option<Box<str>>]>,
     must_match: Box<[usize]>,
     actions: Box<[Action]>,
+    detectors: Box<[DetectorSet]>,
     automata: Automata,
     max_growth: usize,
     /// Whether what is left of an event shows for sure if something went by.
@@ -186,12 +188,16 @@ impl Policy {
             paths.push(path);
         }
         refuse_linked_and_shown(rules, &paths, &actions)?;
-        let sort = |rule: usize| Sort {
-            is_of_names: rules[rule].target == Target::Names,
-            decodes: rules[rule].decode.is_some(),
+        let about = |rule: usize| match rules[rule].target {
+            Target::Names => About::Names,
+            Target::Value if rules[rule].detect.is_empty() => About::Values,
+            Target::Value => About::Texts,
         };
-        let automata = Automata::new(&paths, sort, |rule| rules[rule].strategy, limits.bounds())
+        let decodes = rules.iter().map(|rule| rule.decode.is_some()).collect();
+        let strength = |rule: usize| rules[rule].strategy;
+        let automata = Automata::new(&paths, decodes, about, strength, limits.bounds())
             .map_err(refuse_rules)?;
+        let detectors = rules.iter().map(|rule| rule.detect.iter().copied().collect()).collect();
         let must_match = (0..rules.len()).filter(|&rule| rules[rule].must_match).collect();
         Ok(Self {
             version: document.version.unwrap_or_else(|| version(document, key)),
@@ -200,6 +206,7 @@ impl Policy {
             must_match,
             tenant,
             actions: actions.into(),
+            detectors,
             automata,
             max_growth: limits.max_growth,
             shows_residue: shows_residue(rules, &paths),
@@ -245,6 +252,11 @@ impl Policy {
     /// The action of a rule that fired.
     pub(crate) fn action(&self, rule: usize) -> &Action {
         &self.actions[rule]
+    }
+
+    /// What a rule for texts looks for.
+    pub(crate) fn detectors(&self, rule: usize) -> DetectorSet {
+        self.detectors[rule]
     }
 
     pub(crate) fn rules(&self) -> usize {
@@ -314,8 +326,10 @@ fn refuse_linked_and_shown(
     let mut by_path: Vec<usize> = (0..paths.len()).collect();
     by_path.sort_by_key(|&rule| &paths[rule]);
     for alike in by_path.chunk_by(|&a, &b| paths[a] == paths[b]) {
-        let is_of_value = |rule: &&usize| rules[**rule].target == Target::Value;
-        let shown = alike.iter().find(|rule| actions[**rule].shows());
+        let is_of_value = |rule: &&usize| {
+            rules[**rule].target == Target::Value && rules[**rule].detect.is_empty()
+        };
+        let shown = alike.iter().filter(is_of_value).find(|rule| actions[**rule].shows());
         let linked = alike.iter().filter(is_of_value).any(|&rule| actions[rule].links());
         if let (Some(&rule), true) = (shown, linked) {
             let member = match actions[rule] {

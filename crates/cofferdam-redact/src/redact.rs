@@ -12,7 +12,7 @@ use cofferdam_core::{
     Reason,
     pipeline::{Redact, Redactions},
 };
-use cofferdam_json::{Text, write_string};
+use cofferdam_json::{Number, Text, write_string};
 
 use crate::{
     Policy, Report,
@@ -33,6 +33,7 @@ pub struct Scratch {
     buffers: Buffers,
     values: Values,
     levels: Vec<Level>,
+    decoded: Vec<u8>,
     since_residue: u32,
 }
 
@@ -113,7 +114,7 @@ impl Policy {
             report.begin(self.rules());
         }
         let base = out.len();
-        let Scratch { buffers, values, levels, since_residue } = scratch;
+        let Scratch { buffers, values, levels, decoded, since_residue } = scratch;
         let mut writer = Writer {
             policy: self,
             event,
@@ -122,6 +123,7 @@ impl Policy {
             copied: 0,
             values,
             levels,
+            decoded: core::mem::take(decoded),
             depth: 0,
             within: "",
             report,
@@ -130,6 +132,7 @@ impl Policy {
         let walked = walk(self.automata(), event, buffers, &mut writer);
         let walked = walked.and_then(|()| writer.copy_to(event.len()));
         let done = writer.done;
+        *decoded = writer.decoded;
         let is_sound = walked.is_ok()
             && !self.finds_residue(since_residue, out.get(base..).unwrap_or_default());
         if is_sound {
@@ -161,6 +164,8 @@ struct Writer<'a> {
     copied: usize,
     values: &'a mut Values,
     levels: &'a mut Vec<Level>,
+    /// A text in which detectors look.
+    decoded: Vec<u8>,
     /// How many strings this is inside of, and where they stand.
     depth: usize,
     within: &'a str,
@@ -211,14 +216,33 @@ impl Visit for Writer<'_> {
         range: Range,
         spot: &Spot<'_>,
     ) -> Result<(), Stop> {
-        let below = self.policy.automata().decoded(at);
-        if below.is_dead() {
-            return Ok(());
+        if let Some(below) = self.policy.automata().decoded(at) {
+            let mut level = self.levels.pop().unwrap_or_default();
+            let holds = self.inside(&mut level, below, text, range, spot);
+            self.levels.push(level);
+            if holds? != Holds::Text {
+                return Ok(());
+            }
         }
-        let mut level = self.levels.pop().unwrap_or_default();
-        let done = self.inside(&mut level, below, text, range, spot);
-        self.levels.push(level);
+        let Some(rule) = at.under else { return Ok(()) };
+        let mut decoded = core::mem::take(&mut self.decoded);
+        let done = match core::str::from_utf8(text.decode(&mut decoded)) {
+            Ok(text) => self.detect(usize::from(rule), text, range, spot),
+            Err(_) => Err(Stop),
+        };
+        self.decoded = decoded;
         done
+    }
+
+    fn number(
+        &mut self,
+        rule: usize,
+        number: Number<'_>,
+        range: Range,
+        spot: &Spot<'_>,
+    ) -> Result<(), Stop> {
+        let text = core::str::from_utf8(number.raw()).map_err(|_| Stop)?;
+        self.detect(rule, text, range, spot)
     }
 }
 
@@ -265,6 +289,30 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Puts something else for what detectors find in a text.
+    fn detect(
+        &mut self,
+        rule: usize,
+        text: &str,
+        range: Range,
+        spot: &Spot<'_>,
+    ) -> Result<(), Stop> {
+        let policy = self.policy;
+        let Some((mended, found)) = self.values.mend(policy, rule, text)? else { return Ok(()) };
+        self.out.extend_from_slice(self.event.get(self.copied..range.start).ok_or(Stop)?);
+        write_string(mended, self.out);
+        for _ in 0..found {
+            self.fired(rule, spot);
+        }
+        let count = match policy.action(rule) {
+            Action::Omit => &mut self.done.omitted,
+            action if action.links() => &mut self.done.hashed,
+            _ => &mut self.done.masked,
+        };
+        *count = count.saturating_add(u32::try_from(found).unwrap_or(u32::MAX));
+        self.replaced_to(range.end)
+    }
+
     /// Redacts the JSON in a string.
     fn inside(
         &mut self,
@@ -273,17 +321,17 @@ impl Writer<'_> {
         text: Text<'_>,
         range: Range,
         spot: &Spot<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Holds, Stop> {
         let Level { wrapped, out, buffers, place } = level;
         match nested::wrap(text, wrapped) {
-            Holds::Text => return Ok(()),
+            Holds::Text => return Ok(Holds::Text),
             Holds::Json if self.depth < MAX_DECODED => {}
             // Whoever reads it less strictly than we do finds in it what nobody has redacted.
             Holds::Json | Holds::Broken => {
                 if let Some(report) = &mut self.report {
                     report.undecoded();
                 }
-                return self.omit(range);
+                return self.omit(range).map(|()| Holds::Broken);
             }
         }
         place.clear();
@@ -300,6 +348,7 @@ impl Writer<'_> {
             copied: 0,
             values: self.values,
             levels: self.levels,
+            decoded: Vec::new(),
             depth: self.depth + 1,
             within: place,
             report: self.report.as_deref_mut(),
@@ -309,16 +358,18 @@ impl Writer<'_> {
         inner.copy_to(wrapped.len())?;
         let Redactions { masked, hashed, omitted, .. } = inner.done;
         if inner.done.total() == 0 {
-            return Ok(());
+            return Ok(Holds::Json);
         }
         self.done.masked = self.done.masked.saturating_add(masked);
         self.done.hashed = self.done.hashed.saturating_add(hashed);
         self.done.omitted = self.done.omitted.saturating_add(omitted);
         // A string in this one may have been left out, and nothing is left in it.
-        let Some(inner) = nested::unwrapped(out) else { return self.leave_out(range) };
+        let Some(inner) = nested::unwrapped(out) else {
+            return self.leave_out(range).map(|()| Holds::Json);
+        };
         self.copy_to(range.start)?;
         write_string(core::str::from_utf8(inner).map_err(|_| Stop)?, self.out);
-        self.replaced_to(range.end)
+        self.replaced_to(range.end).map(|()| Holds::Json)
     }
 }
 

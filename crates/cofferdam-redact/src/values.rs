@@ -6,6 +6,7 @@ use cofferdam_json::{Text, Token, write_string};
 use crate::{
     Policy, Vault,
     action::{Action, truncated},
+    detect::{self, Found},
     general::{self, generalized},
     key::{Hasher, Kind},
     walk::{Hit, Stop},
@@ -16,9 +17,38 @@ use crate::{
 pub(crate) struct Values {
     text: Vec<u8>,
     line: String,
+    /// A text with something else for what was found in it.
+    mended: String,
+    found: Vec<Found>,
+    detecting: detect::Scratch,
 }
 
 impl Values {
+    /// Puts something else for all that `detectors` find in `text`. The text then, and what was found; `None` if
+    /// nothing was.
+    pub(crate) fn mend(
+        &mut self,
+        policy: &Policy,
+        rule: usize,
+        text: &str,
+    ) -> Result<Option<(&str, usize)>, Stop> {
+        let Self { mended, found, detecting, line, .. } = self;
+        detect::find(policy.detectors(rule), text, detecting, found);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        mended.clear();
+        let mut from = 0;
+        for Found { start, end, .. } in &*found {
+            mended.push_str(text.get(from..*start).ok_or(Stop)?);
+            let secret = text.get(*start..*end).ok_or(Stop)?;
+            push_instead(policy, policy.action(rule), secret, mended, line)?;
+            from = *end;
+        }
+        mended.push_str(text.get(from..).ok_or(Stop)?);
+        Ok(Some((mended, found.len())))
+    }
+
     /// Appends what stands for a value.
     pub(crate) fn write(
         &mut self,
@@ -28,7 +58,7 @@ impl Values {
         event: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        let Self { text, line } = self;
+        let Self { text, line, .. } = self;
         match action {
             Action::Hash(hasher) => {
                 let (kind, value) = canonical(hit, event, text)?;
@@ -40,7 +70,7 @@ impl Values {
                 let is_text = matches!(kind, Kind::String);
                 keep(policy, &**vault, token, value, is_text, line)?;
             }
-            Action::Replace(value) => out.extend_from_slice(value),
+            Action::Replace(value, _) => out.extend_from_slice(value),
             Action::Mask(mask) => mask.write(shown(hit.token, text)?, line, out),
             Action::Truncate(length) => {
                 write_string(truncated(shown(hit.token, text)?, *length), out);
@@ -62,7 +92,7 @@ impl Values {
         name: Text<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        let Self { text, line } = self;
+        let Self { text, line, .. } = self;
         let text = name.decode(text);
         match action {
             Action::Hash(hasher) => hasher.write(Kind::String, text, out),
@@ -75,6 +105,35 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// Appends to a text what stands in it for `secret`.
+fn push_instead(
+    policy: &Policy,
+    action: &Action,
+    secret: &str,
+    text: &mut String,
+    line: &mut String,
+) -> Result<(), Stop> {
+    let mut written = Vec::new();
+    match action {
+        Action::Mask(mask) => mask.push(secret, text),
+        Action::Replace(_, value) => text.push_str(value),
+        Action::Truncate(length) => text.push_str(truncated(secret, *length)),
+        Action::Generalize(to) => {
+            text.push_str(generalized(secret, *to).as_deref().unwrap_or(general::HIDDEN));
+        }
+        Action::Hash(hasher) => {
+            text.push_str(token(hasher, Kind::String, secret.as_bytes(), &mut written)?);
+        }
+        Action::Tokenize(hasher, vault) => {
+            let token = token(hasher, Kind::String, secret.as_bytes(), &mut written)?;
+            keep(policy, &**vault, token, secret.as_bytes(), true, line)?;
+            text.push_str(token);
+        }
+        Action::Omit => {}
+    }
+    Ok(())
 }
 
 /// The type and the canonical bytes of a value: strings decoded, numbers in their one spelling,

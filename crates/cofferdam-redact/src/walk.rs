@@ -4,7 +4,7 @@
 //! check the event again: under a dead state it takes strings and brackets only into account, so it
 //! relies on the whole event having been checked.
 
-use cofferdam_json::{Fault, Reader, Text, Token};
+use cofferdam_json::{Fault, Number, Reader, Text, Token};
 
 use crate::automata::{Arrival, At, Automata};
 
@@ -80,7 +80,16 @@ pub(crate) trait Visit {
         spot: &Spot<'_>,
     ) -> Result<(), Stop>;
 
-    /// A string into which a path may go on.
+    /// A number in which detectors look, by the rule for texts.
+    fn number(
+        &mut self,
+        rule: usize,
+        number: Number<'_>,
+        range: Range,
+        spot: &Spot<'_>,
+    ) -> Result<(), Stop>;
+
+    /// A string into which a path may go on, or detectors look.
     fn string(&mut self, at: At, text: Text<'_>, range: Range, spot: &Spot<'_>)
     -> Result<(), Stop>;
 }
@@ -201,13 +210,7 @@ impl<V: Visit> Walk<'_, '_, V> {
             (Arrival::Fire(rule), token) => {
                 self.reader.skip_container()?;
                 let range = Range { after, start, end: self.reader.offset() };
-                let Self { frame, keyless, buffers, .. } = self;
-                let spot = Spot {
-                    outer: &buffers.frames,
-                    keyless: *keyless,
-                    container: frame.key,
-                    member: Some(key),
-                };
+                let spot = spot(self.buffers, self.frame.key, self.keyless, Some(key));
                 self.visitor.hit(&Hit { rule, token, range }, &spot)
             }
             (Arrival::Into(at), _) if at.is_dead() => Ok(self.reader.skip_container()?),
@@ -220,14 +223,13 @@ impl<V: Visit> Walk<'_, '_, V> {
             }
             (Arrival::Into(at), Token::String(text)) => {
                 let range = Range { after, start, end: self.reader.offset() };
-                let Self { frame, keyless, buffers, .. } = self;
-                let spot = Spot {
-                    outer: &buffers.frames,
-                    keyless: *keyless,
-                    container: frame.key,
-                    member: Some(key),
-                };
+                let spot = spot(self.buffers, self.frame.key, self.keyless, Some(key));
                 self.visitor.string(at, text, range, &spot)
+            }
+            (Arrival::Into(At { under: Some(rule), .. }), Token::Number(number)) => {
+                let range = Range { after, start, end: self.reader.offset() };
+                let spot = spot(self.buffers, self.frame.key, self.keyless, Some(key));
+                self.visitor.number(usize::from(rule), number, range, &spot)
             }
             (Arrival::Into(_), _) => Ok(()),
         }
@@ -246,11 +248,13 @@ impl<V: Visit> Walk<'_, '_, V> {
         let start = self.reader.token_start();
         let range = Range { after, start, end: start + name.raw().len() + 2 };
         // It is the object's rule, so the object is where it fires.
-        let Self { frame, keyless, buffers, .. } = self;
-        let spot =
-            Spot { outer: &buffers.frames, keyless: *keyless, container: frame.key, member: None };
+        let spot = spot(self.buffers, self.frame.key, self.keyless, None);
         self.visitor.name(rule, name, range, &spot)
     }
+}
+
+fn spot(buffers: &Buffers, container: Key, keyless: usize, member: Option<Key>) -> Spot<'_> {
+    Spot { outer: &buffers.frames, keyless, container, member }
 }
 
 impl Spot<'_> {

@@ -7,6 +7,7 @@ mod it {
     mod compiling;
     mod compliance;
     mod decoding;
+    mod detecting;
     mod front_page;
     mod model;
     mod pipeline;
