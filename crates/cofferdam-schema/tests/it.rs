@@ -1,0 +1,14 @@
+//! The behaviour of `cofferdam-schema`, as sentences.
+
+#[cfg(test)]
+mod it {
+    mod drifting;
+    mod front_page;
+    mod governing;
+    mod isolation;
+    mod parser;
+    mod pipeline;
+    mod policies;
+    mod registering;
+    mod support;
+}
