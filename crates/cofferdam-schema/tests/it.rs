@@ -8,7 +8,9 @@ mod it {
     mod isolation;
     mod parser;
     mod pipeline;
+    mod platforms;
     mod policies;
     mod registering;
+    mod suite;
     mod support;
 }

@@ -1,5 +1,7 @@
 //! Schemas and events in a line.
 
+use std::path::{Path, PathBuf};
+
 use cofferdam_core::TenantId;
 use cofferdam_schema::{
     Checker, Envelope, RegisterError, Registration, Registry, SchemaKey, Scratch, Verdict,
@@ -50,4 +52,17 @@ pub(crate) fn scratch() -> Scratch {
 /// What is said of a body.
 pub(crate) fn judge(checker: &Checker, body: &Value) -> Verdict {
     checker.judge(&tenant("acme"), &event(body), &mut scratch())
+}
+
+/// A folder beside the repository; `None`, said loudly, if it is not there.
+pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("COFFERDAM_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(folder);
+    if !path.is_dir() {
+        eprintln!("SKIPPED: {folder} is not at $COFFERDAM_SHARED or ../shared");
+    }
+    path.is_dir().then_some(path)
 }
