@@ -51,6 +51,8 @@ pub(crate) struct Node {
     /// By name, in the order of names.
     pub(crate) named: Vec<(Box<str>, u32)>,
     pub(crate) members: Vec<u32>,
+    /// Those that take members as of a map: whatever they are called, they are known.
+    pub(crate) map: Vec<u32>,
     pub(crate) prefix: Vec<u32>,
     pub(crate) items: Vec<u32>,
 }
@@ -164,8 +166,12 @@ impl<'r> Walk<'r> {
         for (applied, subschema, place) in subschemas(keywords, next.draft, &at) {
             let draft = next.draft.detect(subschema);
             if applied != Applied::Never {
+                let is_map = is_map(keywords, subschema, &place[at.len()..]);
                 let target = self.node(subschema, &next.resolver, draft, place)?;
                 self.edge(next.node, applied, target);
+                if is_map {
+                    self.graph.nodes[next.node as usize].map.push(target);
+                }
             }
         }
         self.graph.nodes[next.node as usize].named.sort();
@@ -308,4 +314,16 @@ impl<'r> Walk<'r> {
             self.collect_anchors(subschema, &resolver, draft.detect(subschema), &place);
         }
     }
+}
+
+/// Whether a keyword's subschema takes members as of a map: not `false`, which takes none, and beside
+/// `properties` not one that takes anything, which is how a record says that it may grow.
+fn is_map(keywords: &Map<String, Value>, subschema: &Value, place: &str) -> bool {
+    let takes_none = subschema == &Value::Bool(false);
+    let takes_all =
+        subschema == &Value::Bool(true) || subschema.as_object().is_some_and(Map::is_empty);
+    let keyword = place.split('/').nth(1);
+    let additional = matches!(keyword, Some("additionalProperties" | "unevaluatedProperties"));
+    keyword == Some("patternProperties") && !takes_none
+        || additional && !takes_none && !(takes_all && keywords.contains_key("properties"))
 }

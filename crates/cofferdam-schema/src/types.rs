@@ -54,6 +54,16 @@ impl Types {
         Self(self.0 | other.0)
     }
 
+    /// Where the first type of the set stands among all of them.
+    pub(crate) fn index(self) -> usize {
+        (self.0.trailing_zeros() as usize).min(NAMES.len() - 1)
+    }
+
+    /// Each type by itself.
+    pub(crate) fn each() -> [Self; 7] {
+        std::array::from_fn(|n| Self(1 << n))
+    }
+
     /// Whether all of `other` are here; a number covers integers.
     pub(crate) fn covers(self, other: Self) -> bool {
         let own = if self.0 & NUMBER == 0 { self.0 } else { self.0 | INTEGER };

@@ -11,6 +11,7 @@ mod it {
     mod platforms;
     mod policies;
     mod registering;
+    mod secrets;
     mod suite;
     mod support;
 }

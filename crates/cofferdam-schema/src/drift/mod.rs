@@ -114,6 +114,8 @@ struct Field {
     /// The last of them, as a field in a list is there many times.
     last: u64,
     types: Types,
+    /// How often it was of each.
+    seen: [u64; 7],
     /// What the schema allows; nothing if it does not say.
     allowed: Types,
     declared: bool,
@@ -232,6 +234,7 @@ impl Period {
             if let Some(field) = self.fields.get_mut(&path) {
                 field.events += theirs.events;
                 field.types = field.types.union(theirs.types);
+                field.seen.iter_mut().zip(theirs.seen).for_each(|(own, more)| *own += more);
             } else if room.has(theirs.declared, limits) {
                 room.take(theirs.declared);
                 self.fields.insert(path, Field { last: 0, ..theirs });
@@ -295,7 +298,7 @@ impl Look<'_> {
         if !named.is_empty() {
             return (Known::Name, self.in_place(&named));
         }
-        let map: Vec<u32> = self.nodes(schemas).flat_map(|node| &node.members).copied().collect();
+        let map: Vec<u32> = self.nodes(schemas).flat_map(|node| &node.map).copied().collect();
         let known = if map.is_empty() { Known::No } else { Known::Map };
         (known, self.in_place(&map))
     }
@@ -328,11 +331,14 @@ impl Look<'_> {
             field.events += u64::from(field.last != event);
             field.last = event;
             field.types = field.types.union(types);
+            field.seen[types.index()] += 1;
         } else if self.room.has(declared, self.limits) {
             self.room.take(declared);
             let allowed = self.nodes(schemas).map(|node| node.types);
             let allowed = allowed.fold(Types::default(), Types::union);
-            let field = Field { events: 1, last: event, types, allowed, declared };
+            let mut seen = [0; 7];
+            seen[types.index()] = 1;
+            let field = Field { events: 1, last: event, types, seen, allowed, declared };
             self.period.fields.insert(at.text.as_str().into(), field);
         } else {
             self.period.elsewhere += 1;

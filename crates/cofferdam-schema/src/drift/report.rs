@@ -5,7 +5,7 @@ use std::fmt;
 use cofferdam_core::{Scoped, TenantId};
 use serde::Serialize;
 
-use super::{Period, SHOWN_AFTER, Stream, Streams};
+use super::{Field, Period, SHOWN_AFTER, Stream, Streams};
 use crate::{policy::Share, types::Types};
 
 /// A field that has vanished would by now have been in so many events.
@@ -58,7 +58,8 @@ pub struct Change {
     pub before: Types,
     /// Its types now; none if it is not there.
     pub now: Types,
-    /// In how many events it is, or was.
+    /// In how many events it is, or was; of a changed type, how often it has one that it did not have, at
+    /// most once an event.
     pub events: u64,
     /// Whether the schema knows it.
     pub declared: bool,
@@ -156,7 +157,10 @@ fn changes(stream: &Stream) -> (Vec<Change>, usize) {
             field: path.to_string(),
             before: types,
             now: field.types,
-            events: field.events,
+            events: match kind {
+                ChangeKind::ChangedType => field.other_than(types),
+                _ => field.events,
+            },
             declared: field.declared,
         });
     }
@@ -168,6 +172,14 @@ fn changes(stream: &Stream) -> (Vec<Change>, usize) {
     }
     changes.sort_by(|a, b| (a.kind, &a.field).cmp(&(b.kind, &b.field)));
     (changes, rare)
+}
+
+impl Field {
+    /// How often it was of a type that is not among these, at most once an event.
+    fn other_than(&self, types: Types) -> u64 {
+        let other = Types::each().into_iter().zip(self.seen).filter(|(one, _)| !types.covers(*one));
+        other.map(|(_, times)| times).sum::<u64>().min(self.events)
+    }
 }
 
 /// Fields that were in so many events that they would be in several by now.

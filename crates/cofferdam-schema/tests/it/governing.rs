@@ -257,6 +257,23 @@ fn a_graduated_schema_is_trusted_and_distrusted_by_its_mismatches() {
     assert!(matches!(world.facts()[..], [Fact::Trusted { .. }]));
 }
 
+/// What did not fit the version before says nothing of the one that judges now.
+#[test]
+fn a_promoted_version_is_judged_by_its_own_events() {
+    let graduation = Graduation { at_least: 50, ..Graduation::default() };
+    let mut world = World::new(Policy::Graduated(graduation));
+    world.traffic("acme", 100, at(0), both);
+    world.traffic("acme", 5, at(0), |n| json!({ "b": n }));
+    world.begin("acme", Share::ALL);
+    world.tell(Input::Promote { tenant: tenant("acme"), key: key("1") }, at(1));
+    world.facts();
+    // Together with the five before they would be one in ten.
+    world.traffic("acme", 60, at(2), |n| if n < 3 { json!({ "a": n }) } else { both(n) });
+    assert_eq!(world.facts(), []);
+    world.traffic("acme", 5, at(2), |n| json!({ "a": n }));
+    assert!(matches!(world.facts()[..], [Fact::Distrusted { .. }]));
+}
+
 #[test]
 fn a_course_keeps_trust_and_trial_together() {
     let mut world = World::new(Policy::Graduated(Graduation::default()));
