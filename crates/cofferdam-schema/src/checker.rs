@@ -208,10 +208,10 @@ fn verdict(policy: Policy, trust: Trust, findings: &Findings) -> Verdict {
 fn find(schema: &Compiled, body: &Value, depths: &Depths, below: usize, findings: &mut Findings) {
     mismatch::criticals(schema, body, findings);
     if schema.price.steps(depths, below) > MAX_STEPS {
-        findings.unexplained();
+        findings.unexplained(schema);
     } else if !schema.validator.is_valid(body) {
         if schema.price.explanation(depths, below) > MAX_EXPLAINED {
-            findings.unexplained();
+            findings.unexplained(schema);
         } else {
             mismatch::explain(schema, body, findings);
         }

@@ -95,9 +95,11 @@ impl Findings {
         self.places.contains_key(&(path.clone(), kind))
     }
 
-    /// Something does not fit, and it would take too much to say what.
-    pub(crate) fn unexplained(&mut self) {
-        self.add(FieldPath::root(), FindingKind::Mismatch, 1);
+    /// Something does not fit, and it would take too much to say what: it may be a critical field.
+    pub(crate) fn unexplained(&mut self, schema: &Compiled) {
+        let may_be_critical = !schema.critical.is_empty();
+        let kind = if may_be_critical { FindingKind::Critical } else { FindingKind::Mismatch };
+        self.add(FieldPath::root(), kind, 1);
     }
 
     fn add(&mut self, path: FieldPath, kind: FindingKind, times: u32) {
@@ -144,7 +146,7 @@ pub(crate) fn explain(schema: &Compiled, body: &Value, out: &mut Findings) {
         }
     }
     if !found {
-        out.unexplained();
+        out.unexplained(schema);
     }
 }
 

@@ -183,6 +183,25 @@ fn values_are_compared_by_type() {
     assert_eq!(judge(&exact, &json!({ "n": 9_007_199_254_740_992_u64 })), MISMATCH);
 }
 
+/// An event that is too large to be explained does not get a critical field past its schema.
+#[test]
+fn what_cannot_be_explained_may_be_a_critical_field() {
+    let branches: Vec<String> = (0..100).map(|n| format!(r#"{{"const":{n}}}"#)).collect();
+    let document = format!(
+        r#"{{"properties":{{"id":{{"pattern":"^i"}},"list":{{"items":{{"anyOf":[{}]}}}}}}}}"#,
+        branches.join(",")
+    );
+    let graduated = registration(&document).policy(Policy::Graduated(Graduation::default()));
+    let of = |count: usize| json!({ "id": "x", "list": vec![-1; count] });
+    // Explained one by one, and as one.
+    assert_eq!(judge(&checker(&graduated), &of(9)), Verdict::Marked { mismatches: 10 });
+    assert_eq!(judge(&checker(&graduated), &of(5_800)), Verdict::Marked { mismatches: 1 });
+    let critical = graduated.critical("/id");
+    for count in [9, 5_800] {
+        assert_eq!(judge(&checker(&critical), &of(count)), MISMATCH);
+    }
+}
+
 #[test]
 fn branches_are_as_tolerable_as_their_most_tolerable_one() {
     let document = r#"{"anyOf":[
