@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::policy::Share;
+use crate::policy::{Share, Trust};
 
 /// Something that happened to a tenant's schema. Its text is for an audit log: versions, counts and shares,
 /// nothing of any event.
@@ -60,6 +60,13 @@ pub enum Fact {
         version: Arc<str>,
         /// The share of mismatches.
         mismatches: Share,
+    },
+    /// What was in force before a restart is in force again.
+    Restored {
+        /// The version that judges.
+        version: Arc<str>,
+        /// Whether it is trusted.
+        trust: Trust,
     },
     /// What was asked for was not done.
     Ignored(Ignored),
@@ -151,6 +158,10 @@ impl fmt::Display for Fact {
             }
             Self::Distrusted { version, mismatches } => {
                 write!(f, "version {version} is not trusted at {mismatches} of mismatches")
+            }
+            Self::Restored { version, trust } => {
+                let trusted = if *trust == Trust::Enforcing { "trusted" } else { "not trusted" };
+                write!(f, "version {version} judges again, {trusted}, as before a restart")
             }
             Self::Ignored(why) => f.write_str(match why {
                 Ignored::TrialRuns => "nothing done: a version is being tried",

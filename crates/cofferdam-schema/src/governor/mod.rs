@@ -4,6 +4,9 @@
 //! things: that a [`Course`] be [installed](crate::Registry::install) for a tenant, and that what happened be
 //! written into the tenant's audit log.
 //!
+//! All of it is in memory. A driver that keeps the last course of each tenant and schema hands it back after a
+//! restart ([`Input::Restore`]); one that does not has every version judge under its own name again.
+//!
 //! A trial runs *for a tenant*, on its events and its evidence, also where the schema is everybody's:
 //! [`for_everybody`](Governor::for_everybody) begins one for each tenant when it is next heard of, and each is
 //! promoted or rolled back by what its own events showed. So no tenant's traffic decides by which schema
@@ -76,6 +79,16 @@ pub enum Input {
         tenant: TenantId,
         /// The schema that they name.
         key: SchemaKey,
+    },
+    /// What was in force before a restart, as the driver kept it. A trial that ran is not taken up again: what
+    /// it had seen is gone.
+    Restore {
+        /// Whose events.
+        tenant: TenantId,
+        /// The schema that they name.
+        key: SchemaKey,
+        /// The course of the last [`Effect::Install`].
+        course: Course,
     },
     /// A tenant is gone.
     Forget {
@@ -243,6 +256,9 @@ impl Machine for Governor {
             Input::NotRegistered { tenant, key } => {
                 let why = Why::NotRegistered;
                 self.with(&tenant, &key, effects, |stream, out| stream.roll_back(why, out));
+            }
+            Input::Restore { tenant, key, course } => {
+                self.with(&tenant, &key, effects, |stream, out| stream.restore(&course, out));
             }
             Input::Forget { tenant } => self.forget(&tenant),
         }

@@ -109,6 +109,13 @@ impl Stream {
         self.running.as_ref().map(|running| &running.seen)
     }
 
+    pub(super) fn restore(&mut self, course: &Course, out: &mut Outcome) {
+        let took_part_in = self.took_part_in;
+        *self = Self { trust: course.trust(), took_part_in, ..Self::new(course.version()) };
+        out.changed = true;
+        out.facts.push(Fact::Restored { version: self.version.clone(), trust: self.trust });
+    }
+
     pub(super) fn begin(&mut self, trial: &Trial, now: Now, out: &mut Outcome) {
         let refusal = match &self.running {
             _ if trial.candidate == self.version => Some(Ignored::InForce),

@@ -275,6 +275,28 @@ fn a_promoted_version_is_judged_by_its_own_events() {
 }
 
 #[test]
+fn a_restart_goes_on_with_the_course_that_was_kept() {
+    let mut before = World::new(Policy::Graduated(Graduation::default()));
+    before.traffic("acme", 200, at(0), both);
+    before.begin("acme", Share::ALL);
+    let mut effects = Vec::new();
+    let promote = Input::Promote { tenant: tenant("acme"), key: key("1") };
+    before.governor.handle_input(promote, at(1), &mut effects);
+    let Effect::Install { tenant: of, key: name, course } = effects.remove(0) else { panic!() };
+
+    let mut after = World::new(Policy::Graduated(Graduation::default()));
+    after.tell(Input::Restore { tenant: of, key: name, course: course.clone() }, at(0));
+    assert_eq!(
+        after.facts()[0].to_string(),
+        "version 2 judges again, trusted, as before a restart"
+    );
+    let verdicts = after.traffic("acme", 1, at(1), |_| json!({ "a": 1 }));
+    assert!(matches!(verdicts[..], [Verdict::Refused(_)]), "version 2 judges, and is trusted");
+    after.begin("acme", Share::ALL);
+    assert_eq!(after.facts(), [Fact::Ignored(Ignored::InForce)]);
+}
+
+#[test]
 fn a_course_keeps_trust_and_trial_together() {
     let mut world = World::new(Policy::Graduated(Graduation::default()));
     world.traffic("acme", 200, at(0), both);

@@ -142,7 +142,8 @@ fn script(seed: u64) -> Vec<(Now, Step<Input>)> {
             1 => Input::Promote { tenant: of, key },
             2 => Input::RollBack { tenant: of, key },
             3 => Input::ChangeShare { tenant: of, key, share: Share::percent(rng.u32(0..100)) },
-            4 => Input::NotRegistered { tenant: of, key },
+            4 if rng.bool() => Input::NotRegistered { tenant: of, key },
+            4 => Input::Restore { tenant: of, key, course: Course::of("2") },
             5 if rng.u8(0..4) == 0 => Input::Forget { tenant: of },
             _ => {
                 let course = Course::of("1").with_canary("2", Share::ALL);
@@ -173,6 +174,7 @@ fn owner(input: &Input) -> TenantId {
         | Input::Promote { tenant, .. }
         | Input::RollBack { tenant, .. }
         | Input::NotRegistered { tenant, .. }
+        | Input::Restore { tenant, .. }
         | Input::Forget { tenant } => tenant.clone(),
         other => panic!("{other:?}"),
     }
