@@ -42,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) looks_again: bool,
     /// `contains`, which is judged again to know what it looked at.
     pub(crate) contains: bool,
+    /// `uniqueItems`, which looks at all that stands in an array.
+    pub(crate) unique: bool,
     /// In place of it by `allOf` and the like.
     pub(crate) in_place: Vec<u32>,
     /// In place of it by `$ref`.
@@ -253,7 +255,8 @@ impl<'r> Walk<'r> {
                 _ => 0,
             };
             weight += 1 + match keyword.as_str() {
-                "properties" | "required" | "enum" | "dependentRequired" | "dependencies" => count,
+                "properties" | "required" | "dependentRequired" | "dependencies" => count,
+                "enum" | "const" => size(value),
                 // Each of them is tried on each member's name.
                 "patternProperties" => {
                     self.patterns += count as usize;
@@ -263,7 +266,7 @@ impl<'r> Walk<'r> {
                     self.patterns += 1;
                     8 + value.as_str().map_or(0, str::len) as u64 / 4
                 }
-                "const" | "uniqueItems" | "format" | "contentMediaType" => 4,
+                "uniqueItems" | "format" | "contentMediaType" => 4,
                 _ => 0,
             };
             errors += match keyword.as_str() {
@@ -286,6 +289,7 @@ impl<'r> Walk<'r> {
         let node = &mut self.graph.nodes[node as usize];
         (node.weight, node.errors) = (weight, errors);
         node.types = Types::of_keyword(keywords.get("type"));
+        node.unique = keywords.get("uniqueItems") == Some(&Value::Bool(true));
         node.contains = keywords.contains_key("contains");
         node.looks_again = keywords.contains_key("unevaluatedProperties")
             || keywords.contains_key("unevaluatedItems");
@@ -326,4 +330,13 @@ fn is_map(keywords: &Map<String, Value>, subschema: &Value, place: &str) -> bool
     let additional = matches!(keyword, Some("additionalProperties" | "unevaluatedProperties"));
     keyword == Some("patternProperties") && !takes_none
         || additional && !takes_none && !(takes_all && keywords.contains_key("properties"))
+}
+
+/// How many values there are in a value, itself counted.
+fn size(value: &Value) -> u64 {
+    1 + match value {
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(members) => members.values().map(size).sum(),
+        _ => 0,
+    }
 }

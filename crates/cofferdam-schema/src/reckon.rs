@@ -7,6 +7,7 @@
 //! * a member takes what all in place of `s` have under *its* name, so names are added up one by one and the
 //!   dearest name counts; and on top what applies to any member (`additionalProperties`, patterns);
 //! * an element takes what its position and any position have;
+//! * what stands in an array, at any depth, is hashed for its `uniqueItems`;
 //! * of a group of anchors that a dynamic reference may mean, the dearest counts;
 //! * where `unevaluated` keywords stand, what is in place is judged once more, to know what it looked
 //!   at: `M(s, d)` is what that takes, which goes on through references and into branches.
@@ -26,6 +27,9 @@ use crate::{
 
 /// The most pairs of a subschema and a name that it, or one in place of it, has a child for.
 pub(crate) const MAX_NAMED: usize = 200_000;
+
+/// What hashing a value counts as, in steps.
+const HASHED: u64 = 4;
 
 /// What a value at one depth costs under each subschema, in parts.
 #[derive(Clone, Default)]
@@ -126,7 +130,10 @@ impl<'g> Reckoning<'g> {
             let position = node.prefix.iter().map(|&to| above[to as usize]).max().unwrap_or(0);
             let (members, elements) = (sum(&node.members), sum(&node.items));
             costs.member = costs.member.saturating_add(members);
+            // Hashed, with whatever it stands in, once for each array that wants its items distinct.
+            let hashed = if node.unique { HASHED } else { 0 };
             costs.element = costs.element.saturating_add(elements).saturating_add(position);
+            costs.element = costs.element.saturating_add(hashed);
             for (name, to) in &node.named {
                 if let Ok(at) = names.binary_search(&&**name) {
                     costs.named[at] = costs.named[at].saturating_add(above[*to as usize]);

@@ -178,6 +178,14 @@ fn an_event_that_would_take_too_many_steps_is_refused() {
     assert_eq!(judge(&checker, &list(500, |i| json!(i % 500))), Verdict::Conforms);
     let large = judge(&checker, &list(20_000, |i| json!(i % 500)));
     assert_eq!(large, Verdict::Refused(Reason::TooCostly));
+
+    // What looks at everything that stands in an array costs as much, however deep that is.
+    let unique = vec![r#"{"uniqueItems":true}"#; 500].join(",");
+    let document = format!(r#"{{"allOf":[{unique}]}}"#);
+    let checker = self::checker(&registration(&document));
+    let nested = |n| json!([[list(n, |i| json!([i]))]]);
+    assert_eq!(judge(&checker, &nested(500)), Verdict::Conforms);
+    assert_eq!(judge(&checker, &nested(5_000)), Verdict::Refused(Reason::TooCostly));
 }
 
 /// The pipeline's stage refuses what has no schema, unless it was told not to.
