@@ -74,7 +74,8 @@ fn format() -> Result<(), String> {
 
 /// What `cargo tree` says, beside the layering test, which reads the table of the architecture.
 fn floors() -> Result<(), String> {
-    let sans_io = ["core", "json", "auth", "filter", "redact", "queue", "audit", "cursor"];
+    let sans_io =
+        ["core", "json", "auth", "filter", "redact", "queue", "audit", "cursor", "schema"];
     for name in sans_io {
         let package = format!("cofferdam-{name}");
         let tree = output(&mut command(

@@ -104,7 +104,10 @@ fn floors_0_and_1_name_no_runtime() {
 fn is_built(edge: &Value) -> bool {
     list(edge, "dep_kinds").iter().any(|dependency| {
         let target = text(dependency, "target");
-        dependency["kind"].is_null() && !target.contains("target_family = \"wasm\"")
+        let is_web = ["target_family = \"wasm\"", "target_arch = \"wasm32\""]
+            .iter()
+            .any(|web| target.contains(web) && !target.contains("not("));
+        dependency["kind"].is_null() && !is_web
     })
 }
 
