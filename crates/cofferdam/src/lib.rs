@@ -94,6 +94,8 @@ pub use cofferdam_filter as filter;
 pub use cofferdam_json as json;
 pub use cofferdam_queue as queue;
 pub use cofferdam_redact as redact;
+#[cfg(feature = "schema")]
+pub use cofferdam_schema as schema;
 
 pub use compartment::{Compartment, Fate, InvalidParts, Parts, Receipt};
 pub use counts::Counts;

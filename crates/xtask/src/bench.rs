@@ -9,6 +9,7 @@ mod filter;
 mod gateway;
 mod machine;
 mod redact;
+mod schema;
 
 use std::{fmt::Write as _, fs};
 
@@ -33,12 +34,13 @@ struct Section {
     measure: fn(u32) -> Result<String, String>,
 }
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     Section { name: "pipeline", text: PIPELINE, measure: pipeline },
     Section { name: "gateway", text: GATEWAY, measure: gateways },
     Section { name: "auth", text: auth::TEXT, measure: auth::measure },
     Section { name: "filter", text: filter::TEXT, measure: filter::measure },
     Section { name: "redact", text: redact::TEXT, measure: redact::measure },
+    Section { name: "schema", text: schema::TEXT, measure: schema::measure },
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -47,7 +49,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         args.iter().map(String::as_str).filter(|arg| *arg != "--quick").collect();
     if named.iter().any(|name| !SECTIONS.iter().any(|section| section.name == *name)) {
         return Err(
-            "usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth] [filter] [redact]"
+            "usage: cargo xtask bench [--quick] [pipeline] [gateway] [auth] [filter] [redact] [schema]"
                 .to_owned(),
         );
     }
