@@ -44,8 +44,8 @@ const KEYS: [(&str, usize, Chars); 31] = [
     ("SG.", 22, is_base64url),
 ];
 
-/// Keys of AWS have exactly this many characters behind `AKIA` and `ASIA`.
-const AWS: usize = 16;
+/// No key is shorter; keys of AWS, which begin with `AKIA` or `ASIA`, are just as long.
+const SHORTEST: usize = 20;
 
 /// Headers that hold a token.
 const HEADERS: [&str; 6] = [
@@ -85,8 +85,9 @@ fn word(text: &Text<'_>, at: usize) -> Result<Span, usize> {
     if text.has(at, "eyJ") && text.slice(at, at + 3) == "eyJ" {
         return jwt(text, at);
     }
-    let name = HEADERS.iter().find(|name| text.has(at, name));
-    let found = if let Some(name) = name {
+    let is_header = matches!(text.at(at).to_ascii_lowercase(), b'a' | b'p' | b'x');
+    let mut names = HEADERS.iter().filter(|_| is_header);
+    let found = if let Some(name) = names.find(|name| text.has(at, name)) {
         header(text, at + name.len())
     } else if text.has(at, "bearer") {
         announced(text, at + 6)
@@ -123,8 +124,12 @@ fn is_token(text: &Text<'_>, span: Span, least: usize) -> bool {
 fn announced(text: &Text<'_>, at: usize) -> Option<Span> {
     let colon = at + usize::from(matches!(text.at(at), b':' | b'='));
     let start = text.run(colon, |byte| byte == b' ');
+    // Looked at first: the token of `bearer-bearer-…` would be read from each of its words.
+    if start == at {
+        return None;
+    }
     let token = token68(text, start);
-    (start > at && is_token(text, token, 8)).then_some(token)
+    is_token(text, token, 8).then_some(token)
 }
 
 /// What follows the name of a header: a colon, a scheme, a token; or the token alone.
@@ -168,11 +173,16 @@ fn jwt(text: &Text<'_>, start: usize) -> Result<Span, usize> {
 
 /// A key that its prefix tells.
 fn key(text: &Text<'_>, start: usize) -> Option<Span> {
+    // Most words of a sentence end before the shortest key does.
+    let is_part = |byte| is_base64url(byte) || byte == b'.';
+    if !(start..start + SHORTEST).all(|at| is_part(text.at(at))) {
+        return None;
+    }
     let has = |prefix: &str| prefix.bytes().enumerate().all(|(n, byte)| text.at(start + n) == byte);
     if has("AKIA") || has("ASIA") {
         let is_part = |at| text.at(at).is_ascii_uppercase() || text.is_digit(at);
-        let end = start + 4 + AWS;
-        let is_key = (start + 4..end).all(is_part) && !is_word(text.at(end));
+        let end = start + SHORTEST;
+        let is_key = (start..end).all(is_part) && !is_word(text.at(end));
         return is_key.then_some(Span { start, end });
     }
     let (prefix, least, is_part) = KEYS.iter().find(|(prefix, _, _)| has(prefix))?;
@@ -204,6 +214,7 @@ mod tests {
 
     #[test]
     fn finds_keys_by_their_prefix() {
+        assert!(KEYS.iter().all(|(prefix, least, _)| prefix.len() + least >= SHORTEST));
         let tail = "0aA1bB2cC3".repeat(4);
         for (prefix, least, _) in KEYS {
             let key = format!("{prefix}{}", &tail[..least]);

@@ -128,7 +128,7 @@ fn the_set_is_large_and_half_of_it_has_nothing_to_find() {
 
 /// What precision and recall by span must be at least, on either set, in percent.
 const FLOORS: [(Detector, f64, f64); 7] = [
-    (Detector::Phone, 92.0, 89.0),
+    (Detector::Phone, 91.0, 89.0),
     (Detector::Email, 92.0, 95.0),
     (Detector::Card, 97.0, 99.0),
     (Detector::Iban, 99.0, 95.0),

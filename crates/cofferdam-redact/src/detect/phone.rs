@@ -13,7 +13,7 @@ mod groups;
 
 use super::text::{Span, Text};
 use context::{closes, extension, is_announced, may_start};
-use groups::Groups;
+use groups::{Groups, plus};
 
 /// E.164, section 6.2.1.
 const MAX_DIGITS: usize = 15;
@@ -22,7 +22,7 @@ pub(super) fn next(text: &Text<'_>, from: usize) -> Option<Span> {
     let mut at = from;
     while at < text.len() {
         let is_start = match text.at(at) {
-            b'+' => true,
+            b'+' | b'%' => plus(text, at) > 0,
             b'(' => opens(text, at),
             byte => byte.is_ascii_digit() && !text.is_digit_before(at),
         };
@@ -89,7 +89,13 @@ impl Number<'_, '_> {
     /// Whether a number can end behind `count` groups.
     fn closes(&self, count: usize) -> bool {
         let end = self.groups.end(count);
-        extension(self.text, end).is_some() || closes(self.text, end)
+        let goes_on = match self.text.at(end) {
+            b'-' | b'.' | b'/' => self.text.is_digit(end + 1),
+            byte => byte.is_ascii_digit(),
+        };
+        // With a plus and ten digits it is a number, whatever stands behind it.
+        let is_plain = self.groups.has_plus() && self.groups.digits(count) >= 10 && !goes_on;
+        is_plain || extension(self.text, end).is_some() || closes(self.text, end)
     }
 
     /// Groups behind a country code, the digits that lead out of the country before it not counted.
@@ -199,10 +205,8 @@ impl Number<'_, '_> {
     fn announced(&self) -> Option<usize> {
         let is_number =
             self.groups.digits(1) > 1 && !self.groups.is_date() && !self.groups.is_dotted();
-        if !is_number || !is_announced(self.text, self.start) {
-            return None;
-        }
-        self.longest(7, 13)
+        let count = is_number.then(|| self.longest(7, 13)).flatten()?;
+        is_announced(self.text, self.start).then_some(count)
     }
 
     /// The most groups of `least` to `most` digits that end where a number can. Behind nine digits
@@ -273,6 +277,8 @@ mod tests {
     fn a_word_before_makes_a_number_of_digits() {
         for (text, number) in [
             ("call 555-0100 now", "555-0100"),
+            ("phone_number: 4155550100", "4155550100"),
+            ("my number is 4155550100", "4155550100"),
             ("my phone number is 4155550100", "4155550100"),
             ("Tel.: 02079460018", "02079460018"),
             ("móvil 612 345 678", "612 345 678"),
@@ -280,8 +286,25 @@ mod tests {
         ] {
             assert_eq!(found(text), Some(number), "{text}");
         }
-        for text in ["call id 4155550100", "hotel 4155550100", "tell me 4155550100", "4155550100"] {
+        for text in [
+            "call id 4155550100",
+            "my order number 4155550100",
+            "hotel 4155550100",
+            "tell me 4155550100",
+            "4155550100",
+        ] {
             assert_eq!(found(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plus_and_ten_digits_are_a_number_whatever_follows() {
+        for (text, number) in [
+            ("sip:+14155550100@example.com", "+14155550100"),
+            ("From=%2B14155550100&To=x", "%2B14155550100"),
+            ("+442079460018abc", "+442079460018"),
+        ] {
+            assert_eq!(found(text), Some(number), "{text}");
         }
     }
 

@@ -64,7 +64,7 @@ fn steps(text: &str) -> usize {
 }
 
 /// Texts that would be dear for a search that tries again from every place.
-const ADVERSARIAL: [&str; 62] = [
+const ADVERSARIAL: [&str; 63] = [
     "+",
     "(",
     "1",
@@ -119,6 +119,7 @@ const ADVERSARIAL: [&str; 62] = [
     "Bearer ",
     "Bearer a",
     "bearer=.",
+    "bearer-",
     "authorization:",
     "authorization=a",
     "eyJ",
@@ -259,5 +260,20 @@ proptest! {
     #[test]
     fn any_text_takes_so_many_steps_a_byte(text in text()) {
         prop_assert!(steps(&text) <= 500 * (text.len() + 1), "{}", text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..Default::default() })]
+
+    /// N01: no text becomes dearer by the byte when it is repeated.
+    #[test]
+    fn any_text_is_as_dear_the_second_time(
+        pieces in prop::collection::vec(select(&PIECES[..]), 1..5),
+        tail in select(&PIECES[..]),
+    ) {
+        let text = |times| pieces.concat().repeat(times) + tail;
+        let (once, twice) = (steps(&text(100)), steps(&text(200)));
+        prop_assert!(twice < once * 21 / 10 + 2_000, "{:?} {}: {} to {}", pieces, tail, once, twice);
     }
 }

@@ -95,8 +95,14 @@ pub(super) fn userinfo(text: &Text<'_>, colon: usize) -> Option<Span> {
     let end = last_at.filter(|end| *end > start)?;
     let has_password = first_colon.is_some_and(|colon| colon + 1 < end);
     let is_web = ends_in(text, colon, "http") || ends_in(text, colon, "https");
-    let is_masked = text.slice(start, end).bytes().all(|byte| matches!(byte, b'*' | b':'));
-    ((has_password || is_web) && !is_masked).then_some(Span { start, end })
+    let userinfo = text.slice(start, end);
+    let is_masked = userinfo.bytes().all(|byte| matches!(byte, b'*' | b':'));
+    // Without a password it is a secret if it can be a name or a token.
+    let is_name = |char: char| {
+        char.is_alphanumeric() || matches!(char, '-' | '.' | '_' | '~' | '%' | '+' | ':' | '@')
+    };
+    let is_alone = is_web && userinfo.chars().all(is_name);
+    ((has_password || is_alone) && !is_masked).then_some(Span { start, end })
 }
 
 fn ends_in(text: &Text<'_>, end: usize, word: &str) -> bool {
@@ -149,11 +155,12 @@ fn parameter(text: &Text<'_>, start: usize) -> Option<Span> {
 /// The value that starts at `start`. What is turned down is turned down at its beginning, so that no text
 /// is read twice.
 fn value(text: &Text<'_>, start: usize) -> Option<Span> {
-    if matches!(text.at(start), b'{' | b'$' | b'<' | b'[') {
+    // Places for values; and what a mask left, with its last characters showing or not.
+    let is_place = matches!(text.at(start), b'{' | b'$' | b'<' | b'[');
+    if is_place || text.has(start, "***") {
         return None;
     }
-    let stars = text.run(start, |byte| byte == b'*');
-    let mut end = stars;
+    let mut end = start;
     loop {
         let byte = text.at(end);
         let closes = matches!(byte, b'&' | b';' | b'#' | b'\'' | b')' | b']' | b'}' | b'|' | b'\\');
@@ -162,11 +169,10 @@ fn value(text: &Text<'_>, start: usize) -> Option<Span> {
         }
         end += if byte < 0x80 { 1 } else { text.char_at(end).map_or(1, char::len_utf8) };
     }
-    while end > stars && matches!(text.before(end), b'.' | b',' | b'!' | b'?' | b':') {
+    while end > start && matches!(text.before(end), b'.' | b',' | b'!' | b'?' | b':') {
         end -= 1;
     }
-    // What is masked already is no secret.
-    (end > stars).then_some(Span { start, end })
+    (end > start).then_some(Span { start, end })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::super::text::{Text, is_word};
 
 /// Words that announce a phone number.
-const ANNOUNCING: [&str; 81] = [
+const ANNOUNCING: [&str; 87] = [
     "ani",
     "anruf",
     "anrufen",
@@ -12,6 +12,7 @@ const ANNOUNCING: [&str; 81] = [
     "bel",
     "bellen",
     "call",
+    "callernumber",
     "cel",
     "cell",
     "cellphone",
@@ -20,6 +21,7 @@ const ANNOUNCING: [&str; 81] = [
     "chiamami",
     "chiamare",
     "cli",
+    "contactnumber",
     "dial",
     "dnis",
     "dzwoń",
@@ -42,12 +44,15 @@ const ANNOUNCING: [&str; 81] = [
     "mob",
     "mobil",
     "mobile",
+    "mobilenumber",
     "mobiltelefon",
     "movil",
     "msisdn",
     "móvil",
     "ph",
     "phone",
+    "phoneno",
+    "phonenumber",
     "portable",
     "puh",
     "puhelin",
@@ -65,6 +70,7 @@ const ANNOUNCING: [&str; 81] = [
     "telefonszám",
     "telefoon",
     "telephone",
+    "telephonenumber",
     "telf",
     "teléfono",
     "tfno",
@@ -92,9 +98,9 @@ const NUMBERS: [&str; 9] =
     ["no", "nr", "num", "number", "numero", "nummer", "numéro", "número", "номер"];
 
 /// Words that say that a person has it.
-const OWNERS: [&str; 14] = [
-    "her", "his", "ma", "mam", "mein", "meine", "meu", "mi", "mijn", "min", "mio", "mon", "my",
-    "мой",
+const OWNERS: [&str; 17] = [
+    "callback", "caller", "contact", "her", "his", "ma", "mam", "mein", "meine", "meu", "mi",
+    "mijn", "min", "mio", "mon", "my", "мой",
 ];
 
 /// Words that may stand between such a word and the number.
@@ -107,6 +113,9 @@ const BETWEEN: [&str; 49] = [
 
 /// The same in languages that set no spaces.
 const ANNOUNCING_WIDE: [&str; 7] = ["電話", "携帯", "电话", "手机", "座机", "拨打", "전화"];
+
+/// Bytes of the longest of these words.
+const LONGEST: usize = 24;
 
 /// Bytes before a number that are looked at for such words.
 const REACH: usize = 48;
@@ -124,7 +133,7 @@ pub(super) fn may_start(text: &Text<'_>, at: usize) -> bool {
     match text.before(at) {
         byte if is_word(byte) => false,
         b'#' | b'$' | b'+' | b'*' | b'%' | b'\\' | b'@' | b'~' | b'^' => false,
-        b'-' | b'/' => !is_word(text.before(at - 1)) || text.before(at - 1) == b'_',
+        b'-' | b'/' => !is_word(text.before(at - 1)),
         b'.' | b':' => !behind_digit,
         // A list, but not the thousands of an amount.
         b',' => !behind_digit || (2..6).all(|n| at > n && text.is_digit(at - n)),
@@ -184,13 +193,17 @@ pub(super) fn is_announced(text: &Text<'_>, start: usize) -> bool {
         }
         // Empty where the reach ends in the middle of a character.
         let word = text.slice(begin, end);
-        let is_wide = ANNOUNCING_WIDE.iter().any(|wide| word.contains(wide));
-        if is_wide || is_one_of(word, &ANNOUNCING) || (is_number && is_one_of(word, &OWNERS)) {
+        if ANNOUNCING_WIDE.iter().any(|wide| word.contains(wide)) {
             return true;
         }
-        is_number |= is_one_of(word, &NUMBERS);
-        let goes_on = [&NUMBERS[..], &OWNERS, &BETWEEN].iter().any(|words| is_one_of(word, words));
-        if !goes_on {
+        let mut buffer = [0; LONGEST];
+        let Some(word) = lower(word, &mut buffer) else { return false };
+        let is_in = |words: &[&str]| words.binary_search(&word).is_ok();
+        if is_in(&ANNOUNCING) || (is_number && is_in(&OWNERS)) {
+            return true;
+        }
+        is_number |= is_in(&NUMBERS);
+        if !is_in(&NUMBERS) && !is_in(&OWNERS) && !is_in(&BETWEEN) {
             return false;
         }
         end = begin;
@@ -198,16 +211,39 @@ pub(super) fn is_announced(text: &Text<'_>, start: usize) -> bool {
     false
 }
 
+/// A word in lower case, unless it is longer than those that are known.
+fn lower<'b>(word: &str, buffer: &'b mut [u8; LONGEST]) -> Option<&'b str> {
+    let mut end = 0;
+    for char in word.chars().flat_map(char::to_lowercase) {
+        let next = end + char.len_utf8();
+        char.encode_utf8(buffer.get_mut(end..next)?);
+        end = next;
+    }
+    core::str::from_utf8(&buffer[..end]).ok()
+}
+
 fn is_sign(byte: u8) -> bool {
-    matches!(byte, b' ' | b':' | b'.' | b'=' | b'(' | b')' | b'"' | b',' | b'>' | b'-' | b'\'')
+    matches!(
+        byte,
+        b' ' | b':' | b'.' | b'=' | b'_' | b'(' | b')' | b'"' | b',' | b'>' | b'-' | b'\''
+    )
 }
 
 fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte >= 0x80
 }
 
-/// Compared letter by letter, so that nothing is allocated.
-fn is_one_of(word: &str, words: &[&str]) -> bool {
-    let lower = || word.chars().flat_map(char::to_lowercase);
-    words.iter().any(|known| lower().eq(known.chars()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_in_the_order_in_which_they_are_looked_for() {
+        for words in [&ANNOUNCING[..], &NUMBERS, &OWNERS, &BETWEEN] {
+            assert!(words.is_sorted());
+            for word in words {
+                assert_eq!(lower(&word.to_uppercase(), &mut [0; LONGEST]), Some(*word));
+            }
+        }
+    }
 }

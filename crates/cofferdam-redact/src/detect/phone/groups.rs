@@ -33,13 +33,14 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Reads the groups from `start` on, where a `+`, a bracket or a digit stands.
+    /// Reads the groups from `start` on, where a plus, a bracket or a digit stands.
     pub(super) fn read(text: &Text<'_>, start: usize) -> Self {
         let mut groups = [Group::default(); MAX_GROUPS];
         let mut at = start + usize::from(text.at(start) == b'(');
         let mut is_opened = at > start;
-        let has_plus = text.at(at) == b'+';
-        at += usize::from(has_plus);
+        let plus = plus(text, at);
+        let has_plus = plus > 0;
+        at += plus;
         if has_plus && matches!(text.at(at), b' ' | b'(') {
             is_opened |= text.at(at) == b'(';
             at += 1;
@@ -134,6 +135,15 @@ impl Groups {
         let is_long = day_first(&[2, 2, 4]) || day_first(&[1, 2, 4]) || day_first(&[2, 1, 4]);
         let is_short = self.len == 3 && day_first(&[2, 2, 2]);
         is_joined && (is_long || is_short || self.lengths(0, &[4, 2, 2]))
+    }
+}
+
+/// How wide the plus at `at` is, which queries write as `%2B`; 0 if there is none.
+pub(super) fn plus(text: &Text<'_>, at: usize) -> usize {
+    match text.at(at) {
+        b'+' => 1,
+        b'%' if text.has(at, "%2B") => 3,
+        _ => 0,
     }
 }
 
