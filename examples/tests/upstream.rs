@@ -302,9 +302,13 @@ async fn a_socket_that_is_to_close_says_so_and_a_new_channel_misses_nothing() {
     let upstream = started(config, 1).await;
     let mut events = BTreeSet::new();
     let mut old = connected(&upstream, 0).await;
+    // With the last event nothing is left to say, a closing neither.
     while events.len() < 300 {
-        let (before, _) = until(&mut old, "v2.system.socket_closing").await;
-        events.extend(before);
+        let frame = text(&mut old).await;
+        if !frame.contains("v2.system.socket_closing") {
+            events.insert(frame);
+            continue;
+        }
         let new = connected(&upstream, 0).await;
         let (rest, end) = to_the_end(&mut old).await;
         assert!(matches!(end, Ok(Message::Close(Some(_)))), "{end:?}");

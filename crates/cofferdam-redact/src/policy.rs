@@ -344,14 +344,19 @@ fn refuse_linked_and_shown(
     Ok(())
 }
 
-/// Where elements are left out, others move up to their places, and a rule by index finds them there.
+/// Whether a rule finds in what is left only what was there before. Not where elements are left out and others
+/// move up to their places, which a rule by index finds there; and not where names are changed, so that what
+/// stands for a value is no longer at the place of its rule and is looked into like any string.
 fn shows_residue(rules: &[Rule], paths: &[Path]) -> bool {
     let has_index = |path: &Path| {
         let mut selectors = path.segments.iter().flat_map(|segment| &segment.selectors);
         selectors.any(|selector| matches!(selector, Selector::Index(_)))
     };
-    let leaves_out = |rule: &Rule| rule.strategy == Strategy::Omit || rule.decode.is_some();
-    !paths.iter().any(has_index) || !rules.iter().any(leaves_out)
+    let any = |is_so: fn(&Rule) -> bool| rules.iter().any(is_so);
+    let decodes = any(|rule| rule.decode.is_some());
+    let leaves_out = decodes || any(|rule| rule.strategy == Strategy::Omit);
+    let moves_up = leaves_out && paths.iter().any(has_index);
+    !moves_up && !(decodes && any(|rule| rule.target == Target::Names))
 }
 
 fn version(document: &PolicyDocument, key: &RedactionKey) -> u32 {

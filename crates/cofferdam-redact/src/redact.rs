@@ -124,6 +124,7 @@ impl Policy {
             values,
             levels,
             decoded: core::mem::take(decoded),
+            named: NAMELESS,
             depth: 0,
             within: "",
             report,
@@ -155,6 +156,18 @@ impl Policy {
     }
 }
 
+/// The last name that was written, and how things stood before it.
+#[derive(Clone, Copy)]
+struct Named {
+    /// Where its member begins.
+    after: usize,
+    written: usize,
+    copied: usize,
+}
+
+/// No member begins with the event.
+const NAMELESS: Named = Named { after: 0, written: 0, copied: 0 };
+
 struct Writer<'a> {
     policy: &'a Policy,
     event: &'a [u8],
@@ -166,6 +179,7 @@ struct Writer<'a> {
     levels: &'a mut Vec<Level>,
     /// A text in which detectors look.
     decoded: Vec<u8>,
+    named: Named,
     /// How many strings this is inside of, and where they stand.
     depth: usize,
     within: &'a str,
@@ -202,6 +216,7 @@ impl Visit for Writer<'_> {
         spot: &Spot<'_>,
     ) -> Result<(), Stop> {
         self.fired(rule, spot);
+        self.named = Named { after: range.after, written: self.out.len(), copied: self.copied };
         self.copy_to(range.start)?;
         let policy = self.policy;
         self.values.write_name(policy, policy.action(rule), name, self.out)?;
@@ -273,6 +288,11 @@ impl Writer<'_> {
     }
 
     fn leave_out(&mut self, range: Range) -> Result<(), Stop> {
+        if self.named.after == range.after {
+            // What the value holds was found out only when the name was written.
+            self.out.truncate(self.named.written);
+            self.copied = self.named.copied;
+        }
         // After a first member that was left out, its comma too is behind us.
         if self.copied < range.after {
             self.copy_to(range.after)?;
@@ -349,6 +369,7 @@ impl Writer<'_> {
             values: self.values,
             levels: self.levels,
             decoded: Vec::new(),
+            named: NAMELESS,
             depth: self.depth + 1,
             within: place,
             report: self.report.as_deref_mut(),

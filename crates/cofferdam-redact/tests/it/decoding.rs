@@ -1,10 +1,10 @@
 //! JSON in strings.
 
-use cofferdam_redact::{Decode, Rule, Strategy as Treatment};
+use cofferdam_redact::{Decode, Detector, General, Rule, Strategy as Treatment, Target};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use super::support::{mask, policy, redact, redacted, rule, with};
+use super::support::{check, compile_for, mask, policy, redact, redacted, rule, with};
 
 fn decoding(rule: Rule) -> Rule {
     with(rule, |rule| rule.decode = Some(Decode::Json))
@@ -133,8 +133,88 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
     prop::collection::vec(rule, 0..5)
 }
 
+/// Rules of every kind at once, of which each knows the others not.
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let path = select(
+        &["$..a", "$.a.b", "$..a.b", "$.a[0]", "$..c[*]", "$.*", "$.*.b", "$..*", "$..b", "$.c"][..],
+    );
+    (path, 0..9u8, any::<bool>(), any::<bool>()).prop_map(|(path, kind, decodes, detects)| {
+        let names = |treatment| with(rule(path, treatment), |rule| rule.target = Target::Names);
+        let own = match kind {
+            0 => rule(path, Treatment::Omit),
+            1 => mask(path, "[\"*\""),
+            2 => rule(path, Treatment::Hash),
+            3 => with(rule(path, Treatment::Replace), |rule| rule.value = Some(json!("{\"a\":1}"))),
+            4 => with(rule(path, Treatment::Truncate), |rule| rule.length = Some(3)),
+            5 => with(rule(path, Treatment::Generalize), |rule| rule.to = Some(General::Band(7))),
+            _ => names(Treatment::Hash),
+        };
+        with(own, |rule| {
+            rule.decode = decodes.then_some(Decode::Json);
+            if detects && rule.target == Target::Value {
+                rule.detect = Detector::ALL.to_vec();
+            }
+        })
+    })
+}
+
+/// All that is said under a value, numbers and texts.
+fn leaves(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| leaves(one, out)),
+        Value::Object(all) => all.values().for_each(|one| leaves(one, out)),
+        Value::String(text) => out.push(text.clone()),
+        scalar => out.push(scalar.to_string()),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..Default::default() })]
+
+    /// Whatever rules meet in it, a sound event stays one, and means the same however it is spelled.
+    #[test]
+    fn rules_of_every_kind_leave_a_sound_event(
+        event in event(),
+        rules in prop::collection::vec(any_rule(), 0..6),
+        seed: u64,
+    ) {
+        // Hashed and shown in part is refused.
+        let Ok(policy) = compile_for("acme", &rules) else { return Ok(()) };
+        let event = hidden(&event, &mut fastrand::Rng::with_seed(seed), 0, true);
+        let (out, done) = redact(&policy, event.to_string().as_bytes()).unwrap();
+        prop_assert_eq!(check(&out), Ok(()), "{}", String::from_utf8_lossy(&out));
+        let (again, same) = redact(&policy, format!(" {event:#} ").as_bytes()).unwrap();
+        let [out, again]: [Value; 2] = [&out, &again].map(|out| serde_json::from_slice(out).unwrap());
+        prop_assert_eq!(done, same);
+        // Of containers that are hashed the spelling counts.
+        if !rules.iter().any(|rule| rule.strategy == Treatment::Hash) {
+            prop_assert_eq!(out, again);
+        }
+    }
+
+    /// A value under a rule is gone from the output, whatever other rules there are.
+    #[test]
+    fn what_a_rule_finds_is_gone_whatever_other_rules_find(
+        mut event in event(),
+        rules in prop::collection::vec(any_rule(), 0..5),
+        secret in 10_000_000_000_u64..99_999_999_999,
+        seed: u64,
+    ) {
+        let concealing = |rule: &Rule| !matches!(
+            rule.strategy, Treatment::Truncate | Treatment::Generalize
+        );
+        let mut rules: Vec<Rule> = rules.into_iter().filter(concealing).collect();
+        rules.push(decoding(rule("$..zz", Treatment::Replace)));
+        event["a"] = json!([{"zz": [secret, {"x": secret.to_string()}]}, event["a"]]);
+        event["zz"] = json!({ "b": secret });
+        let Ok(policy) = compile_for("acme", &rules) else { return Ok(()) };
+        let event = hidden(&event, &mut fastrand::Rng::with_seed(seed), 0, true);
+        let (out, _) = redact(&policy, event.to_string().as_bytes()).unwrap();
+        let mut said = Vec::new();
+        leaves(&serde_json::from_slice(&out).unwrap(), &mut said);
+        let secret = secret.to_string();
+        prop_assert!(!said.iter().any(|text| text.contains(&secret)), "{} became {:?}", event, said);
+    }
 
     /// To hide a part of an event in strings hides it from no rule.
     #[test]
