@@ -356,7 +356,8 @@ fn shows_residue(rules: &[Rule], paths: &[Path]) -> bool {
     let decodes = any(|rule| rule.decode.is_some());
     let leaves_out = decodes || any(|rule| rule.strategy == Strategy::Omit);
     let moves_up = leaves_out && paths.iter().any(has_index);
-    !moves_up && !(decodes && any(|rule| rule.target == Target::Names))
+    let is_elsewhere = decodes && any(|rule| rule.target == Target::Names);
+    !(moves_up || is_elsewhere)
 }
 
 fn version(document: &PolicyDocument, key: &RedactionKey) -> u32 {
