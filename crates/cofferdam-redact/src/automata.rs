@@ -18,6 +18,8 @@ pub(crate) struct Automata {
     texts: Option<Automaton>,
     /// By rule: whether it looks into strings that hold JSON.
     decodes: Box<[bool]>,
+    /// By rule: the stronger, the lower.
+    rank: Box<[usize]>,
 }
 
 /// Where a walk is in each of them.
@@ -72,7 +74,7 @@ impl Automata {
         };
         let values = build(About::Values, Ending::Fires)?;
         let (names, texts) = (marking(About::Names)?, marking(About::Texts)?);
-        Ok(Self { values, names, texts, decodes, symbols })
+        Ok(Self { values, names, texts, decodes, rank: rank.into(), symbols })
     }
 
     /// Where a walk begins.
@@ -109,7 +111,10 @@ impl Automata {
                 let names = mark(&self.names, at.names, symbol);
                 let texts = mark(&self.texts, at.texts, symbol);
                 let own = self.texts.as_ref().and_then(|automaton| automaton.mark(texts));
-                let under = own.map(|rule| rule as u16).or(at.under);
+                let own = own.map(|rule| rule as u16);
+                // A weaker rule further down takes nothing away from a stronger one above.
+                let both = own.into_iter().chain(at.under);
+                let under = both.min_by_key(|rule| self.rank.get(usize::from(*rule)));
                 Arrival::Into(At { values, names, texts, under })
             }
         }

@@ -53,10 +53,15 @@ fn begins_like_json(text: &[u8]) -> bool {
     match text.trim_ascii_start() {
         [b'"', ..] => true,
         [b'{', rest @ ..] => matches!(rest.trim_ascii_start(), [b'"' | b'}', ..]),
-        [b'[', rest @ ..] => matches!(
-            rest.trim_ascii_start(),
-            [b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', ..]
-        ),
+        [b'[', rest @ ..] => {
+            let rest = rest.trim_ascii_start();
+            let is_value = matches!(
+                rest,
+                [b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', ..]
+            );
+            // Not JSON, but many readers take them.
+            is_value || rest.starts_with(b"NaN") || rest.starts_with(b"Infinity")
+        }
         _ => false,
     }
 }
@@ -136,6 +141,8 @@ mod tests {
             r#"["a" , 'b']"#,
             "\u{feff}{\"a\":1}",
             "[1 2]",
+            "[NaN,{\"a\":1}]",
+            "[Infinity]",
             &deep,
         ] {
             assert_eq!(holds(text), Holds::Broken, "{text}");

@@ -109,7 +109,8 @@ pub struct Policy {
     ids: Box<[Option<Box<str>>]>,
     must_match: Box<[usize]>,
     actions: Box<[Action]>,
-    detectors: Box<[DetectorSet]>,
+    /// Of all rules: where two reach one text, neither looks less because of the other.
+    detectors: DetectorSet,
     automata: Automata,
     max_growth: usize,
     /// Whether what is left of an event shows for sure if something went by.
@@ -197,7 +198,7 @@ impl Policy {
         let strength = |rule: usize| rules[rule].strategy;
         let automata = Automata::new(&paths, decodes, about, strength, limits.bounds())
             .map_err(refuse_rules)?;
-        let detectors = rules.iter().map(|rule| rule.detect.iter().copied().collect()).collect();
+        let detectors = rules.iter().flat_map(|rule| rule.detect.iter().copied()).collect();
         let must_match = (0..rules.len()).filter(|&rule| rules[rule].must_match).collect();
         Ok(Self {
             version: document.version.unwrap_or_else(|| version(document, key)),
@@ -254,9 +255,9 @@ impl Policy {
         &self.actions[rule]
     }
 
-    /// What a rule for texts looks for.
-    pub(crate) fn detectors(&self, rule: usize) -> DetectorSet {
-        self.detectors[rule]
+    /// What is looked for in texts that a rule reaches.
+    pub(crate) fn detectors(&self) -> DetectorSet {
+        self.detectors
     }
 
     pub(crate) fn rules(&self) -> usize {

@@ -355,7 +355,7 @@ impl Writer<'_> {
             }
         }
         place.clear();
-        if self.report.is_some() {
+        if self.report.as_ref().is_some_and(|report| report.has_room()) {
             place.push_str(self.within);
             write_place(spot, self.policy.automata(), place);
         }

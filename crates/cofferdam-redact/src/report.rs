@@ -75,6 +75,10 @@ impl Report {
         self.undecoded
     }
 
+    pub(crate) fn has_room(&self) -> bool {
+        self.places.len() < self.max_places
+    }
+
     pub(crate) fn undecoded(&mut self) {
         self.undecoded += 1;
     }

@@ -33,7 +33,7 @@ impl Values {
         text: &str,
     ) -> Result<Option<(&str, usize)>, Stop> {
         let Self { mended, found, detecting, line, .. } = self;
-        detect::find(policy.detectors(rule), text, detecting, found);
+        detect::find(policy.detectors(), text, detecting, found);
         if found.is_empty() {
             return Ok(None);
         }

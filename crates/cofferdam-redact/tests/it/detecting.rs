@@ -50,6 +50,26 @@ fn only_the_detectors_of_the_rule_look() {
     assert_eq!(value(&policy, &event), json!({"chat": "+1 415 555 0100 ****"}));
 }
 
+/// Of two rules that reach one text neither hides what the other looks for.
+#[test]
+fn rules_that_meet_in_a_text_look_together() {
+    let phone = detecting(mask("$..t", "****"), &[Detector::Phone]);
+    let card = detecting(rule("$..t", Treatment::Omit), &[Detector::Card]);
+    let cut = with(rule("$..t", Treatment::Truncate), |rule| rule.length = Some(4));
+    let email = detecting(cut, &[Detector::Email]);
+    let outer = detecting(rule("$..o", Treatment::Omit), &[Detector::Phone, Detector::Card]);
+    let text = "call +14155550100 card 4111111111111111 mail ana@example.com";
+    let event = json!({"o": {"t": text}});
+    for rules in
+        [vec![phone.clone(), card.clone(), email.clone()], vec![outer, email], vec![phone, card]]
+    {
+        let has_email = rules.iter().any(|rule| rule.detect.contains(&Detector::Email));
+        let out = value(&policy(&rules), &event)["o"]["t"].as_str().unwrap().to_owned();
+        assert!(!out.contains("4155") && !out.contains("4111"), "{out}");
+        assert_eq!(out.contains("ana"), !has_email, "{out}");
+    }
+}
+
 #[test]
 fn texts_below_a_place_are_looked_into_and_whole_values_are_whole() {
     let policy = policy(&[
