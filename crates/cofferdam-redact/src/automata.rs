@@ -120,6 +120,11 @@ impl Automata {
         }
     }
 
+    /// Whether any rule looks into strings.
+    pub(crate) fn decodes_any(&self) -> bool {
+        self.decodes.contains(&true)
+    }
+
     /// Where a walk goes on in the JSON that a string holds, if a rule looks there.
     pub(crate) fn decoded(&self, at: At) -> Option<At> {
         let Arrival::Into(inside) = self.step(at, self.symbols.decoded()) else { return None };

@@ -28,6 +28,18 @@ pub(crate) fn wrap(text: Text<'_>, wrapped: &mut Vec<u8>) -> Holds {
         return Holds::Text;
     }
     text.decode_into(wrapped);
+    judge(wrapped)
+}
+
+/// What a text holds.
+pub(crate) fn holds(text: &str) -> Holds {
+    let mut wrapped = BEFORE.to_vec();
+    wrapped.extend_from_slice(text.as_bytes());
+    judge(&mut wrapped)
+}
+
+/// What stands behind the opening bracket; the closing one is written behind it.
+fn judge(wrapped: &mut Vec<u8>) -> Holds {
     if !begins_like_json(wrapped.get(BEFORE.len()..).unwrap_or_default()) {
         return Holds::Text;
     }
@@ -48,7 +60,7 @@ pub(crate) fn unwrapped(wrapped: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether a quote or a bracket opens, and behind a bracket stands what may stand there.
-fn begins_like_json(text: &[u8]) -> bool {
+pub(crate) fn begins_like_json(text: &[u8]) -> bool {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     match text.trim_ascii_start() {
         [b'"', ..] => true,
@@ -64,6 +76,17 @@ fn begins_like_json(text: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether `is_secret` holds for a name in it.
+pub(crate) fn has_name(wrapped: &[u8], mut is_secret: impl FnMut(&[u8]) -> bool) -> bool {
+    let (mut reader, mut buffer) = (Reader::new(wrapped), Vec::new());
+    while let Ok(Some(token)) = reader.next() {
+        if matches!(token, Token::Name(name) if is_secret(name.decode(&mut buffer))) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the only member is a container or a string, and nothing else stands in the object.

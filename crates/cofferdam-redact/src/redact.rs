@@ -319,6 +319,10 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         let policy = self.policy;
         let Some((mended, found)) = self.values.mend(policy, rule, text)? else { return Ok(()) };
+        if policy.automata().decodes_any() && nested::holds(mended) != Holds::Text {
+            // With what was found gone, it is JSON that nobody has looked into.
+            return self.omit(range);
+        }
         self.out.extend_from_slice(self.event.get(self.copied..range.start).ok_or(Stop)?);
         write_string(mended, self.out);
         for _ in 0..found {
@@ -345,7 +349,13 @@ impl Writer<'_> {
         let Level { wrapped, out, buffers, place } = level;
         match nested::wrap(text, wrapped) {
             Holds::Text => return Ok(Holds::Text),
-            Holds::Json if self.depth < MAX_DECODED => {}
+            // The walk looks into texts. In a name that is a secret nothing can be put in its place.
+            Holds::Json
+                if self.depth < MAX_DECODED
+                    && !(at.under.is_some()
+                        && nested::has_name(wrapped, |name| {
+                            self.values.finds(self.policy, name)
+                        })) => {}
             // Whoever reads it less strictly than we do finds in it what nobody has redacted.
             Holds::Json | Holds::Broken => {
                 if let Some(report) = &mut self.report {

@@ -9,6 +9,7 @@ use crate::{
     detect::{self, Found},
     general::{self, generalized},
     key::{Hasher, Kind},
+    nested::begins_like_json,
     walk::{Hit, Stop},
 };
 
@@ -49,6 +50,15 @@ impl Values {
         Ok(Some((mended, found.len())))
     }
 
+    /// Whether detectors find anything.
+    pub(crate) fn finds(&mut self, policy: &Policy, text: &[u8]) -> bool {
+        let Self { found, detecting, .. } = self;
+        // What is no text is not known to hold nothing.
+        let Ok(text) = core::str::from_utf8(text) else { return true };
+        detect::find(policy.detectors(), text, detecting, found);
+        !found.is_empty()
+    }
+
     /// Appends what stands for a value.
     pub(crate) fn write(
         &mut self,
@@ -71,9 +81,12 @@ impl Values {
                 keep(policy, &**vault, token, value, is_text, line)?;
             }
             Action::Replace(value, _) => out.extend_from_slice(value),
-            Action::Mask(mask) => mask.write(shown(hit.token, text)?, line, out),
+            Action::Mask(mask) => {
+                mask.write(outside_json(policy, shown(hit.token, text)?), line, out);
+            }
             Action::Truncate(length) => {
-                write_string(truncated(shown(hit.token, text)?, *length), out);
+                let shown = outside_json(policy, shown(hit.token, text)?);
+                write_string(truncated(shown, *length), out);
             }
             Action::Generalize(to) => {
                 let general = generalized(shown(hit.token, text)?, *to);
@@ -168,6 +181,12 @@ fn shown<'s>(token: Token<'s>, text: &'s mut Vec<u8>) -> Result<&'s str, Stop> {
         _ => b"",
     };
     core::str::from_utf8(bytes).map_err(|_| Stop)
+}
+
+/// Nothing of a text that begins like JSON if rules look into such: a stronger one may find something in it.
+fn outside_json<'s>(policy: &Policy, text: &'s str) -> &'s str {
+    let is_json = policy.automata().decodes_any() && begins_like_json(text.as_bytes());
+    if is_json { "" } else { text }
 }
 
 /// Appends the token of a value; what stands between its quotes.

@@ -70,6 +70,28 @@ fn rules_that_meet_in_a_text_look_together() {
     }
 }
 
+/// What rules that look into strings and rules that look for secrets do to one another, they do on the safe side.
+#[test]
+fn rules_of_other_kinds_take_nothing_from_each_other() {
+    let inside = |path| with(rule(path, Treatment::Omit), |rule| rule.decode = Some(Decode::Json));
+    // A name that is a secret, where some other rule has strings decoded.
+    let rules = [all(mask("$..t", "****")), inside("$..other")];
+    let out = value(&policy(&rules), &json!({"t": r#"{"+1 415 555 0100":1}"#, "u": 1}));
+    assert_eq!(out, json!({"u": 1}));
+    // A text that is JSON once the number before it is gone.
+    let rules = [all(rule("$..t", Treatment::Omit)), inside("$..zz")];
+    let event = json!({"t": r#"+14155550100 {"zz":"SECRET"}"#}).to_string();
+    assert_eq!(redacted(&policy(&rules), &event), "{}");
+    // A cut of a string in which a stronger rule would have found something.
+    let cut = with(rule("$.s", Treatment::Truncate), |rule| rule.length = Some(64));
+    for shows in [cut, mask("$.s", "XXXX")] {
+        let policy = policy(&[shows, inside("$.s.card")]);
+        let text = format!(r#"{{"card":"4111111111111111","z":"{}"}}"#, "z".repeat(60));
+        let out = redacted(&policy, &json!({ "s": text }).to_string());
+        assert!(matches!(&*out, r#"{"s":""}"# | r#"{"s":"****"}"#), "{out}");
+    }
+}
+
 #[test]
 fn texts_below_a_place_are_looked_into_and_whole_values_are_whole() {
     let policy = policy(&[
