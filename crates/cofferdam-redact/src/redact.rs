@@ -20,47 +20,13 @@ use crate::{
     automata::At,
     nested::{self, Holds},
     report::write_place,
+    scratch::{Level, Scratch},
     values::Values,
-    walk::{Buffers, Hit, Range, Spot, Stop, Visit, walk, walk_wrapped},
+    walk::{Hit, Range, Spot, Stop, Visit, walk, walk_wrapped},
 };
 
 /// How many strings inside of one another are looked into.
 const MAX_DECODED: usize = 3;
-
-/// Buffers that are kept between events. They have held values, so they are no one's to look at.
-#[derive(Default)]
-pub struct Scratch {
-    buffers: Buffers,
-    values: Values,
-    levels: Vec<Level>,
-    decoded: Vec<u8>,
-    since_residue: u32,
-}
-
-/// A string that holds JSON.
-#[derive(Default)]
-struct Level {
-    wrapped: Vec<u8>,
-    out: Vec<u8>,
-    buffers: Buffers,
-    /// Where it stands, for the report.
-    place: String,
-}
-
-impl Scratch {
-    /// Empty buffers.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-/// Holds nothing to see.
-impl std::fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Scratch(..)")
-    }
-}
 
 impl Redact for Policy {
     type Scratch = Scratch;
